@@ -1,0 +1,156 @@
+//! What can go wrong between a request and its answer, and whether the request can have been delivered.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::Limits;
+use super::connect::{ConnectFailure, TlsFailure};
+
+/// No complete answer came.
+#[derive(Debug)]
+pub struct Failure {
+    /// What went wrong.
+    pub problem: Problem,
+    /// Whether the other side can have seen the request.
+    pub delivery: Delivery,
+}
+
+/// Whether a request that got no answer can have taken effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It certainly has not: there never was a connection to send it over.
+    NotSent,
+    /// It may have.
+    Unknown,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+pub enum Problem {
+    /// The host has no address.
+    NameNotResolved,
+    /// No TCP connection.
+    NotConnected(io::Error),
+    /// No TLS connection; most often an unknown certificate authority or a wrong name.
+    Tls(rustls::Error),
+    /// A limit ran out.
+    TimedOut {
+        /// During what.
+        phase: Phase,
+        /// The limit that ran out.
+        limit: Duration,
+    },
+    /// The answer was longer than is read.
+    BodyTooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The connection broke before the answer was complete.
+    Broken(String),
+    /// What came is no HTTP, or the request could not be put into HTTP.
+    Malformed(String),
+}
+
+/// The part of an exchange that took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Looking up the host's address.
+    Resolve,
+    /// TCP and TLS.
+    Connect,
+    /// From the first byte sent to the last one received.
+    Exchange,
+}
+
+impl Failure {
+    pub(super) fn from_ureq(error: ureq::Error, limits: Limits) -> Failure {
+        let not_sent = |problem| Failure { problem, delivery: Delivery::NotSent };
+        let unknown = |problem| Failure { problem, delivery: Delivery::Unknown };
+        match error {
+            ureq::Error::HostNotFound => not_sent(Problem::NameNotResolved),
+            ureq::Error::BadUri(uri) => not_sent(Problem::Malformed(format!("`{uri}` is no URL"))),
+            ureq::Error::Http(error) => not_sent(Problem::Malformed(error.to_string())),
+            ureq::Error::Timeout(ureq::Timeout::Resolve) => {
+                not_sent(Problem::TimedOut { phase: Phase::Resolve, limit: limits.time / 3 })
+            }
+            ureq::Error::Timeout(ureq::Timeout::Connect) => {
+                not_sent(Problem::TimedOut { phase: Phase::Connect, limit: limits.time / 3 })
+            }
+            ureq::Error::Timeout(_) => unknown(Problem::TimedOut { phase: Phase::Exchange, limit: limits.time }),
+            ureq::Error::Protocol(error) => unknown(Problem::Malformed(error.to_string())),
+            ureq::Error::LargeResponseHeader(size, limit) => {
+                unknown(Problem::Malformed(format!("a header of {size} bytes, more than {limit}")))
+            }
+            ureq::Error::Io(error) => unknown(Problem::Broken(broken(&error))),
+            ureq::Error::Other(error) => match error.downcast::<ConnectFailure>() {
+                Ok(failure) => not_sent(match *failure {
+                    ConnectFailure::Tcp(error) => Problem::NotConnected(error),
+                    ConnectFailure::Tls(TlsFailure::Protocol(error)) => Problem::Tls(error),
+                    ConnectFailure::Tls(TlsFailure::Io(error)) => Problem::NotConnected(error),
+                }),
+                Err(error) => unknown(Problem::Broken(error.to_string())),
+            },
+            other => unknown(Problem::Broken(other.to_string())),
+        }
+    }
+}
+
+fn broken(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "closed by the other side".into(),
+        _ => error.to_string(),
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.problem {
+            Problem::NameNotResolved => f.write_str("the host name cannot be resolved"),
+            Problem::NotConnected(error) => write!(f, "cannot connect: {}", reason(error)),
+            Problem::Tls(error) => write!(f, "TLS: {}", tls_reason(error)),
+            Problem::TimedOut { phase, limit } => {
+                let what = match phase {
+                    Phase::Resolve => "the host name was not resolved",
+                    Phase::Connect => "no connection",
+                    Phase::Exchange => "no complete answer",
+                };
+                write!(f, "{what} within {} s", limit.as_secs_f64())
+            }
+            Problem::BodyTooLarge { limit } => write!(f, "the answer is longer than {limit} bytes"),
+            Problem::Broken(reason) => write!(f, "the connection broke: {reason}"),
+            Problem::Malformed(reason) => write!(f, "not HTTP as expected: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Without the ` (os error 111)` that the standard library appends.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((text, _)) => text.to_lowercase(),
+        None => text,
+    }
+}
+
+fn tls_reason(error: &rustls::Error) -> String {
+    use rustls::CertificateError;
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "the server's certificate is not signed by a trusted authority".into()
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => format!("the server's certificate is for another name: {error}"),
+        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "the server's certificate has expired".into()
+        }
+        error => match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        },
+    }
+}

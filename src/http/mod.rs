@@ -1,0 +1,168 @@
+//! The one HTTP layer: a status is data, every phase has a limit, nothing is followed, repeated or decompressed.
+//!
+//! Only this module knows ureq. What it adds to it is what the callers must know and ureq does not tell: whether a request
+//! that failed can have reached the other side at all ([`Delivery`]), and in plain words what went wrong.
+
+mod connect;
+mod failure;
+
+use std::fmt;
+use std::io::Read;
+use std::time::Duration;
+
+use ureq::unversioned::resolver::DefaultResolver;
+
+pub use self::connect::{CertificateError, Roots, certificates_from_pem};
+pub use self::failure::{Delivery, Failure, Phase, Problem};
+use crate::sensitive::Sensitive;
+
+/// How this program names itself; the Kubernetes API server shows the part before the slash as field manager.
+pub const USER_AGENT: &str = concat!("aws-iam-credential-rotate/", env!("CARGO_PKG_VERSION"));
+
+/// The longest reply header that is read, in bytes.
+const HEADER_LIMIT: usize = 32 * 1024;
+
+/// The methods this program uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Calls an AWS operation.
+    Post,
+    /// Replaces a Kubernetes object.
+    Put,
+}
+
+impl Method {
+    /// As it stands in the request line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+        }
+    }
+}
+
+/// A complete request.
+pub struct Request {
+    /// What is done.
+    pub method: Method,
+    /// Absolute, `http` or `https`.
+    pub url: String,
+    /// Names in lower case. Values may be secret (`authorization`), so they are never printed.
+    pub headers: Vec<(&'static str, Sensitive<String>)>,
+    /// Empty for a GET.
+    pub body: Sensitive<Vec<u8>>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({} bytes)", self.method.name(), self.url, self.body.expose().len())
+    }
+}
+
+/// What came back. Any status is an answer.
+pub struct Reply {
+    /// The HTTP status code.
+    pub status: u16,
+    headers: ureq::http::HeaderMap,
+    /// The body, whole.
+    pub body: Sensitive<Vec<u8>>,
+}
+
+impl Reply {
+    /// The value of a header, if it is there and readable.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How long the server asks to wait. Only the form in seconds is understood; AWS and Kubernetes send no other.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.status, self.body.expose().len())
+    }
+}
+
+/// Limits for each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For the whole exchange; connecting alone may take a third of it.
+    pub time: Duration,
+    /// The longest body that is read, in bytes.
+    pub body: u64,
+}
+
+/// A client with its own connections and trust.
+#[derive(Debug)]
+pub struct Client {
+    agent: ureq::Agent,
+    limits: Limits,
+}
+
+impl Client {
+    /// A client that trusts `roots` and keeps to `limits`.
+    pub fn new(roots: Roots, limits: Limits) -> Client {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(USER_AGENT)
+            .accept("")
+            .accept_encoding("")
+            .max_response_header_size(HEADER_LIMIT)
+            .input_buffer_size(HEADER_LIMIT)
+            .output_buffer_size(16 * 1024)
+            .timeout_global(Some(limits.time))
+            .timeout_resolve(Some(limits.time / 3))
+            .timeout_connect(Some(limits.time / 3))
+            .timeout_send_request(Some(limits.time))
+            .timeout_send_body(Some(limits.time))
+            .timeout_recv_response(Some(limits.time))
+            .timeout_recv_body(Some(limits.time))
+            .build();
+        let agent = ureq::Agent::with_parts(config, connect::chain(roots), DefaultResolver::default());
+        Client { agent, limits }
+    }
+
+    /// Sends a request once and reads the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] when there is no complete answer. It tells whether the request can have been delivered.
+    pub fn send(&self, request: &Request) -> Result<Reply, Failure> {
+        log::debug!(target: "http", "{request:?}");
+        let mut builder = ureq::http::Request::builder().method(request.method.name()).uri(&request.url);
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value.expose());
+        }
+        let response = match request.method {
+            Method::Get => builder.body(()).map_err(ureq::Error::Http).and_then(|request| self.agent.run(request)),
+            Method::Post | Method::Put => builder
+                .body(request.body.expose().as_slice())
+                .map_err(ureq::Error::Http)
+                .and_then(|request| self.agent.run(request)),
+        };
+        let response = response.map_err(|error| Failure::from_ureq(error, self.limits))?;
+        let (head, body) = response.into_parts();
+        let mut bytes = Vec::new();
+        // One byte more than allowed shows that there is more than allowed.
+        let mut reader = body.into_reader().take(self.limits.body + 1);
+        let read = reader.read_to_end(&mut bytes);
+        let body = Sensitive::new(bytes);
+        read.map_err(|error| Failure::from_ureq(ureq::Error::from(error), self.limits))?;
+        if body.expose().len() as u64 > self.limits.body {
+            let problem = Problem::BodyTooLarge { limit: self.limits.body };
+            return Err(Failure { problem, delivery: Delivery::Unknown });
+        }
+        let reply = Reply { status: head.status.as_u16(), headers: head.headers, body };
+        log::debug!(target: "http", "{} {}: {reply:?}", request.method.name(), request.url);
+        Ok(reply)
+    }
+}

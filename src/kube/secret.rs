@@ -1,0 +1,217 @@
+//! The Secret object: read as a whole, changed in place, written back whole, so that no field is lost.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+use zeroize::Zeroize;
+
+use super::member;
+use crate::sensitive::Sensitive;
+
+/// Which Secret: namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A Secret as the API server last showed it, with the changes made since.
+#[derive(Clone)]
+pub struct Secret {
+    /// Which one.
+    pub key: Key,
+    /// Its identity; another Secret of the same name has another one.
+    pub uid: String,
+    object: Value,
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({})", self.key)
+    }
+}
+
+impl Drop for Secret {
+    /// Wipes the data. The copies that the JSON parser made on its way here are beyond reach.
+    fn drop(&mut self) {
+        let data = self.object.get_mut("data").and_then(Value::as_object_mut);
+        for value in data.into_iter().flat_map(Map::values_mut) {
+            if let Value::String(text) = value {
+                text.zeroize();
+            }
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) secrets: Vec<Secret>,
+    pub(super) next: Option<String>,
+}
+
+pub(super) fn parse(body: &[u8]) -> Option<Secret> {
+    let object: Value = serde_json::from_slice(body).ok()?;
+    if object.get("kind")?.as_str()? != "Secret" { None } else { from_object(object) }
+}
+
+pub(super) fn parse_list(body: &[u8]) -> Option<Page> {
+    let mut list: Value = serde_json::from_slice(body).ok()?;
+    if list.get("kind")?.as_str()? != "SecretList" {
+        return None;
+    }
+    let next = member(&list, &["metadata", "continue"]).and_then(Value::as_str);
+    let next = next.filter(|next| !next.is_empty()).map(str::to_owned);
+    let secrets = match list.get_mut("items")?.take() {
+        Value::Array(items) => items.into_iter().map(from_object).collect::<Option<Vec<_>>>()?,
+        // A nil slice of Go's, which some aggregated servers send for an empty list.
+        Value::Null => Vec::new(),
+        _ => return None,
+    };
+    Some(Page { secrets, next })
+}
+
+fn from_object(mut object: Value) -> Option<Secret> {
+    let text = |name: &str| member(&object, &["metadata", name])?.as_str().filter(|t| !t.is_empty()).map(str::to_owned);
+    let key = Key { namespace: text("namespace")?, name: text("name")? };
+    let uid = text("uid")?;
+    // A write without it would overwrite whatever is there.
+    text("resourceVersion")?;
+    // Items of a list carry neither.
+    let fields = object.as_object_mut()?;
+    fields.insert("kind".into(), "Secret".into());
+    fields.insert("apiVersion".into(), "v1".into());
+    Some(Secret { key, uid, object })
+}
+
+impl Secret {
+    /// The object as it would be written.
+    pub(super) fn object(&self) -> &Value {
+        &self.object
+    }
+
+    /// An annotation's value.
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        member(&self.object, &["metadata", "annotations", name])?.as_str()
+    }
+
+    /// Whether a label is set to `true`.
+    pub fn has_label(&self, name: &str) -> bool {
+        member(&self.object, &["metadata", "labels", name]).and_then(Value::as_str) == Some("true")
+    }
+
+    /// Whether no write can change it any more.
+    pub fn is_immutable(&self) -> bool {
+        self.object.get("immutable").and_then(Value::as_bool) == Some(true)
+    }
+
+    /// Its type, `Opaque` for one.
+    pub fn secret_type(&self) -> &str {
+        self.object.get("type").and_then(Value::as_str).unwrap_or("Opaque")
+    }
+
+    /// The value under a data key, decoded. What the API server let in as base64 always decodes; what does not counts as
+    /// missing.
+    pub fn data(&self, name: &str) -> Option<Sensitive<Vec<u8>>> {
+        decode(member(&self.object, &["data", name])?)
+    }
+
+    /// All values, decoded.
+    pub fn all_data(&self) -> BTreeMap<String, Sensitive<Vec<u8>>> {
+        let data = self.object.get("data").and_then(Value::as_object);
+        data.into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), decode(value)?))).collect()
+    }
+
+    /// Sets the value under a data key.
+    pub fn set_data(&mut self, name: &str, value: &[u8]) {
+        if let Some(data) = object_at(&mut self.object, "data") {
+            let old = data.insert(name.to_owned(), Value::String(STANDARD.encode(value)));
+            if let Some(Value::String(mut old)) = old {
+                old.zeroize();
+            }
+        }
+    }
+
+    /// Sets an annotation.
+    pub fn set_annotation(&mut self, name: &str, value: &str) {
+        let metadata = object_at(&mut self.object, "metadata");
+        let annotations = metadata.map(|m| m.entry("annotations").or_insert(Value::Null));
+        if let Some(annotations) = annotations {
+            if annotations.is_null() {
+                *annotations = Value::Object(Map::new());
+            }
+            if let Value::Object(annotations) = annotations {
+                annotations.insert(name.to_owned(), Value::String(value.to_owned()));
+            }
+        }
+    }
+}
+
+/// The object under `name`, made where there is none or `null`.
+fn object_at<'a>(object: &'a mut Value, name: &str) -> Option<&'a mut Map<String, Value>> {
+    let slot = object.as_object_mut()?.entry(name).or_insert(Value::Null);
+    if slot.is_null() {
+        *slot = Value::Object(Map::new());
+    }
+    slot.as_object_mut()
+}
+
+fn decode(value: &Value) -> Option<Sensitive<Vec<u8>>> {
+    STANDARD.decode(value.as_str()?).ok().map(Sensitive::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(items: &str, meta: &str) -> Option<Page> {
+        parse_list(format!(r#"{{"kind":"SecretList","metadata":{{{meta}}},"items":{items}}}"#).as_bytes())
+    }
+
+    const ITEM: &str =
+        r#"{"metadata":{"name":"s","namespace":"t","uid":"u","resourceVersion":"7"},"data":{"a":"Yg=="},"odd":{"x":1}}"#;
+
+    #[test]
+    fn a_change_keeps_every_other_field() {
+        let mut page = list(&format!("[{ITEM}]"), r#""continue":"abc""#).unwrap();
+        assert_eq!(page.next.as_deref(), Some("abc"));
+        let mut secret = page.secrets.pop().unwrap();
+        secret.set_data("a", b"c");
+        secret.set_data("new", b"");
+        secret.set_annotation("x/y", "z");
+        let expected: Value = serde_json::from_str(
+            r#"{"kind":"Secret","apiVersion":"v1","metadata":{"name":"s","namespace":"t","uid":"u",
+            "resourceVersion":"7","annotations":{"x/y":"z"}},"data":{"a":"Yw==","new":""},"odd":{"x":1}}"#,
+        )
+        .unwrap();
+        assert_eq!(secret.object(), &expected);
+    }
+
+    #[test]
+    fn a_secret_without_data_gets_some() {
+        let mut secret = from_object(serde_json::from_str(&ITEM.replace(r#"{"a":"Yg=="}"#, "null")).unwrap()).unwrap();
+        assert!(secret.all_data().is_empty());
+        secret.set_data("a", b"b");
+        assert_eq!(secret.data("a").unwrap().expose(), b"b");
+    }
+
+    #[test]
+    fn what_is_no_list_of_secrets_is_refused() {
+        assert!(list("[]", "").unwrap().secrets.is_empty());
+        assert!(list("null", "").unwrap().secrets.is_empty());
+        assert!(list(r#"[{"metadata":{"name":"s","namespace":"t","uid":"u"}}]"#, "").is_none(), "no resourceVersion");
+        assert!(list("{}", "").is_none());
+        assert!(parse_list(b"<html>").is_none());
+    }
+}

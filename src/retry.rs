@@ -1,0 +1,93 @@
+//! When a request is repeated, and after how long: full jitter, as AWS's own SDKs do it.
+
+use std::time::Duration;
+
+/// How often a request that is safe to repeat is sent at the most.
+pub const ATTEMPTS: u32 = 4;
+
+/// The first pause is at most this long, each later one at most twice the one before.
+const BASE: Duration = Duration::from_millis(250);
+
+/// No pause is longer, and a `Retry-After` beyond it is not waited for.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// What an error asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// The same again may succeed.
+    Repeat {
+        /// The pause that the server asked for.
+        after: Option<Duration>,
+    },
+    /// The same again would fail again.
+    GiveUp,
+}
+
+/// The pause before the next attempt, or `None` when there is to be none. `attempt` counts from 1; `random` is uniform
+/// over all of `u32`.
+pub fn pause(reaction: Reaction, attempt: u32, random: u32) -> Option<Duration> {
+    let Reaction::Repeat { after } = reaction else { return None };
+    if attempt >= ATTEMPTS || after.is_some_and(|after| after > LONGEST_PAUSE) {
+        return None;
+    }
+    let ceiling = BASE.saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_PAUSE);
+    let jitter = ceiling.mul_f64(f64::from(random) / f64::from(u32::MAX));
+    Some(after.unwrap_or_default() + jitter)
+}
+
+/// Sends with `send` until it succeeds, its error says that repeating is of no use, or [`ATTEMPTS`] is reached.
+///
+/// # Errors
+///
+/// The last attempt's.
+pub fn repeat<T, E: std::fmt::Display>(
+    what: &str,
+    mut send: impl FnMut() -> Result<T, E>,
+    reaction: impl Fn(&E) -> Reaction,
+) -> Result<T, E> {
+    let mut attempt = 1;
+    loop {
+        let error = match send() {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let Some(pause) = pause(reaction(&error), attempt, random()) else { return Err(error) };
+        log::debug!("{what}: attempt {attempt} of {ATTEMPTS}: {error}; again in {} ms", pause.as_millis());
+        std::thread::sleep(pause);
+        attempt += 1;
+    }
+}
+
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    // Without randomness the pause is merely short; that is no reason to fail.
+    let _ = getrandom::getrandom(&mut bytes);
+    u32::from_ne_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: Reaction = Reaction::Repeat { after: None };
+
+    #[test]
+    fn the_ceiling_doubles_and_the_jitter_is_full() {
+        let highest: Vec<_> = (1..ATTEMPTS).map(|attempt| pause(ANY, attempt, u32::MAX).unwrap().as_millis()).collect();
+        assert_eq!(highest, [250, 500, 1000]);
+        assert_eq!(pause(ANY, 2, 0), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn it_ends() {
+        assert_eq!(pause(ANY, ATTEMPTS, 0), None);
+        assert_eq!(pause(Reaction::GiveUp, 1, 0), None);
+    }
+
+    #[test]
+    fn retry_after_is_respected_within_reason() {
+        let after = |seconds| Reaction::Repeat { after: Some(Duration::from_secs(seconds)) };
+        assert_eq!(pause(after(7), 1, 0), Some(Duration::from_secs(7)));
+        assert_eq!(pause(after(21), 1, 0), None);
+    }
+}

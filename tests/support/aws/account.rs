@@ -1,0 +1,292 @@
+//! One AWS account: its users, their access keys, and which service knows which key by now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::action::{Action, Api};
+use super::propagation::{Gates, Propagation, take_one};
+use super::random;
+use super::reply::Failure;
+use super::sigv4::Refusal;
+
+pub(super) const ACCOUNT: &str = "123456789012";
+const KEYS_PER_USER: usize = 2;
+
+/// A world of AWS with IAM data of its own. A key is known in one of them and does not say in which.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition {
+    pub name: &'static str,
+    /// The one region that requests to IAM are signed for.
+    pub iam_region: &'static str,
+    /// What host names end with.
+    pub suffix: &'static str,
+    /// Where STS and ECR are, unless a test says otherwise; not all of them.
+    pub regions: &'static [&'static str],
+}
+
+impl Partition {
+    pub const AWS: Partition = Partition {
+        name: "aws",
+        iam_region: "us-east-1",
+        suffix: "amazonaws.com",
+        regions: &[
+            "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-central-1",
+            "eu-central-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "eu-south-1", "ap-northeast-1",
+            "ap-northeast-2", "ap-southeast-1", "ap-southeast-2", "ap-south-1", "af-south-1", "il-central-1",
+        ],
+    };
+    pub const AWS_CN: Partition = Partition {
+        name: "aws-cn",
+        iam_region: "cn-north-1",
+        suffix: "amazonaws.com.cn",
+        regions: &["cn-north-1", "cn-northwest-1"],
+    };
+}
+
+/// Whether a key may sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Active,
+    Inactive,
+    /// Set by AWS alone; as good as inactive.
+    Expired,
+}
+
+impl Status {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Status::Active => "Active",
+            Status::Inactive => "Inactive",
+            Status::Expired => "Expired",
+        }
+    }
+}
+
+/// A key as ListAccessKeys shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub id: String,
+    pub status: Status,
+    /// Seconds since the epoch by the service's clock.
+    pub created: i64,
+}
+
+/// A key with its secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    pub id: String,
+    pub secret: String,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey").field("id", &self.id).field("secret", &"[redacted]").finish()
+    }
+}
+
+/// One ECR login that was handed out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IssuedToken {
+    pub region: String,
+    pub key_id: String,
+    pub password: String,
+}
+
+impl fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedToken")
+            .field("region", &self.region)
+            .field("key_id", &self.key_id)
+            .field("password", &"[redacted]")
+            .finish()
+    }
+}
+
+/// Whose a key is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    Root,
+    User(String),
+}
+
+pub(super) struct User {
+    pub(super) id: String,
+    /// `/`, or `/ci/` for example.
+    pub(super) path: String,
+    pub(super) created: i64,
+    /// Permissions as policies write them. All others are granted.
+    pub(super) denied: BTreeSet<String>,
+    pub(super) creates: usize,
+    pub(super) most_keys: usize,
+}
+
+/// An access key of any owner, also after its deletion.
+pub(super) struct StoredKey {
+    pub(super) key: Key,
+    pub(super) secret: String,
+    pub(super) owner: Owner,
+    /// By when, what service and from which region it was last used.
+    pub(super) last_used: Option<(i64, Api, String)>,
+    deleted: bool,
+    /// How many requests it still signs after its deletion.
+    afterlife: usize,
+    gates: Gates,
+}
+
+/// A key's place in a listing: keys are listed in order of creation.
+pub(super) type Row = (usize, Key);
+
+/// Who sent a request.
+pub(super) struct Caller {
+    pub(super) owner: Owner,
+    pub(super) key_id: String,
+    pub(super) region: String,
+}
+
+pub(super) struct Account {
+    pub(super) partition: Partition,
+    pub(super) users: BTreeMap<String, User>,
+    pub(super) issued: Vec<IssuedToken>,
+    pub(super) regions: BTreeSet<String>,
+    pub(super) clock_offset: i64,
+    pub(super) enforce_limit: bool,
+    pub(super) propagation: Propagation,
+    pub(super) deletion_lag: usize,
+    pub(super) stale_listings: usize,
+    pub(super) page_size: usize,
+    keys: Vec<StoredKey>,
+    /// Each owner's keys before the last change to them.
+    before: BTreeMap<Owner, Vec<Row>>,
+}
+
+impl Account {
+    pub(super) fn new(partition: Partition) -> Account {
+        Account {
+            partition,
+            users: BTreeMap::new(),
+            issued: Vec::new(),
+            regions: partition.regions.iter().map(|&region| region.to_owned()).collect(),
+            clock_offset: 0,
+            enforce_limit: true,
+            propagation: Propagation::default(),
+            deletion_lag: 0,
+            stale_listings: 0,
+            // What IAM does when MaxItems is not given.
+            page_size: 100,
+            keys: Vec::new(),
+            before: BTreeMap::new(),
+        }
+    }
+
+    /// The service's clock.
+    pub(super) fn now(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+        i64::try_from(since.as_secs()).expect("a clock before the end of time") + self.clock_offset
+    }
+
+    /// The user that a test speaks of.
+    pub(super) fn user(&mut self, name: &str) -> &mut User {
+        self.users.get_mut(name).unwrap_or_else(|| panic!("the account has no user `{name}`"))
+    }
+
+    pub(super) fn arn(&self, owner: &Owner) -> String {
+        let resource = match owner {
+            Owner::Root => "root".to_owned(),
+            Owner::User(name) => format!("user{}{name}", self.users[name].path),
+        };
+        format!("arn:{}:iam::{ACCOUNT}:{resource}", self.partition.name)
+    }
+
+    /// Policy: all that was not denied. The root of an account has none.
+    pub(super) fn permit(&self, caller: &Owner, action: Action, resource: &str) -> Result<(), Failure> {
+        match caller {
+            Owner::Root => Ok(()),
+            Owner::User(name) if !self.users[name].denied.contains(&action.permission()) => Ok(()),
+            Owner::User(_) => {
+                Err(Failure::access_denied(action.api(), &self.arn(caller), &action.permission(), resource))
+            }
+        }
+    }
+
+    /// The key that signed a request, if that service accepts it now. Every call is one request.
+    pub(super) fn signing_key(&mut self, api: Api, id: &str) -> Result<&mut StoredKey, Refusal> {
+        let stored = self.keys.iter_mut().find(|stored| stored.key.id == id).ok_or(Refusal::UnknownKey)?;
+        let known = stored.gates.admit(api) && (!stored.deleted || take_one(&mut stored.afterlife));
+        if known && stored.key.status == Status::Active { Ok(stored) } else { Err(Refusal::UnknownKey) }
+    }
+
+    /// Any key that exists or did, for inspection.
+    pub(super) fn stored(&self, id: &str) -> Option<&StoredKey> {
+        self.keys.iter().find(|stored| stored.key.id == id)
+    }
+
+    pub(super) fn ever_stored(&self) -> impl Iterator<Item = &StoredKey> {
+        self.keys.iter()
+    }
+
+    /// A key that exists.
+    pub(super) fn existing(&mut self, id: &str) -> Option<&mut StoredKey> {
+        self.keys.iter_mut().find(|stored| stored.key.id == id && !stored.deleted)
+    }
+
+    pub(super) fn rows(&self, owner: &Owner) -> Vec<Row> {
+        let own = |(_, stored): &(usize, &StoredKey)| stored.owner == *owner && !stored.deleted;
+        self.keys.iter().enumerate().filter(own).map(|(row, stored)| (row, stored.key.clone())).collect()
+    }
+
+    /// What a listing shows: the keys, or, while listings are stale, the keys before the last change.
+    pub(super) fn listed(&mut self, owner: &Owner) -> Vec<Row> {
+        let stale = take_one(&mut self.stale_listings);
+        stale.then(|| self.before.get(owner).cloned()).flatten().unwrap_or_else(|| self.rows(owner))
+    }
+
+    pub(super) fn limit_reached(&self, owner: &Owner) -> bool {
+        self.enforce_limit && self.rows(owner).len() >= KEYS_PER_USER
+    }
+
+    /// A new key; `Gates::default()` for one that is known everywhere.
+    pub(super) fn create(&mut self, owner: &Owner, gates: Gates) -> &StoredKey {
+        self.remember(owner);
+        let key = Key { id: random::access_key_id(), status: Status::Active, created: self.now() };
+        let secret = random::secret_access_key();
+        self.keys.push(StoredKey {
+            key,
+            secret,
+            owner: owner.clone(),
+            last_used: None,
+            deleted: false,
+            afterlife: 0,
+            gates,
+        });
+        let count = self.rows(owner).len();
+        if let Owner::User(name) = owner {
+            let user = self.user(name);
+            user.most_keys = user.most_keys.max(count);
+        }
+        self.keys.last().expect("the key just pushed")
+    }
+
+    /// Sets the status of a key that exists. `None`: the owner has no such key.
+    pub(super) fn set_status(&mut self, owner: &Owner, id: &str, status: Status) -> Option<()> {
+        self.existing(id).filter(|stored| stored.owner == *owner)?;
+        self.remember(owner);
+        self.existing(id)?.key.status = status;
+        Some(())
+    }
+
+    /// Deletes a key. `None`: the owner has no such key.
+    pub(super) fn delete(&mut self, owner: &Owner, id: &str) -> Option<()> {
+        self.existing(id).filter(|stored| stored.owner == *owner)?;
+        self.remember(owner);
+        let afterlife = self.deletion_lag;
+        let stored = self.existing(id)?;
+        stored.deleted = true;
+        stored.afterlife = afterlife;
+        Some(())
+    }
+
+    fn remember(&mut self, owner: &Owner) {
+        self.before.insert(owner.clone(), self.rows(owner));
+    }
+}

@@ -1,0 +1,120 @@
+//! The services and the actions that the stand-in knows.
+
+use super::super::server::{Request, form_pairs};
+
+/// What `X-Amz-Target` begins with at ECR.
+pub(super) const ECR_TARGET: &str = "AmazonEC2ContainerRegistry_V20150921.";
+
+/// One of the three services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Api {
+    Iam,
+    Sts,
+    Ecr,
+}
+
+impl Api {
+    /// The signing name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Api::Iam => "iam",
+            Api::Sts => "sts",
+            Api::Ecr => "ecr",
+        }
+    }
+
+    /// The service of that signing name, as tests write it.
+    pub(super) fn named(name: &str) -> Api {
+        [Api::Iam, Api::Sts, Api::Ecr]
+            .into_iter()
+            .find(|api| api.name() == name)
+            .unwrap_or_else(|| panic!("no service is called `{name}`: `iam`, `sts` and `ecr` are"))
+    }
+}
+
+/// One of the actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    ListAccessKeys,
+    CreateAccessKey,
+    UpdateAccessKey,
+    DeleteAccessKey,
+    GetAccessKeyLastUsed,
+    GetUser,
+    GetCallerIdentity,
+    GetAuthorizationToken,
+}
+
+impl Action {
+    const ALL: [Action; 8] = [
+        Action::ListAccessKeys,
+        Action::CreateAccessKey,
+        Action::UpdateAccessKey,
+        Action::DeleteAccessKey,
+        Action::GetAccessKeyLastUsed,
+        Action::GetUser,
+        Action::GetCallerIdentity,
+        Action::GetAuthorizationToken,
+    ];
+
+    /// The action of that service and name.
+    pub(super) fn named(api: Api, name: &str) -> Option<Action> {
+        Action::ALL.into_iter().find(|action| action.api() == api && action.name() == name)
+    }
+
+    /// What a request calls, whether or not it is well-formed in all else: for recordings and scripts.
+    pub(super) fn of(request: &Request) -> Option<Action> {
+        if request.method != "POST" {
+            return None;
+        }
+        if let Some(target) = request.header("x-amz-target") {
+            return target.strip_prefix(ECR_TARGET).and_then(|name| Action::named(Api::Ecr, name));
+        }
+        let form = form_pairs(&String::from_utf8_lossy(&request.body));
+        let (_, name) = form.iter().find(|(name, _)| name == "Action")?;
+        Action::named(Api::Iam, name).or_else(|| Action::named(Api::Sts, name))
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Action::ListAccessKeys => "ListAccessKeys",
+            Action::CreateAccessKey => "CreateAccessKey",
+            Action::UpdateAccessKey => "UpdateAccessKey",
+            Action::DeleteAccessKey => "DeleteAccessKey",
+            Action::GetAccessKeyLastUsed => "GetAccessKeyLastUsed",
+            Action::GetUser => "GetUser",
+            Action::GetCallerIdentity => "GetCallerIdentity",
+            Action::GetAuthorizationToken => "GetAuthorizationToken",
+        }
+    }
+
+    pub(super) fn api(self) -> Api {
+        match self {
+            Action::ListAccessKeys
+            | Action::CreateAccessKey
+            | Action::UpdateAccessKey
+            | Action::DeleteAccessKey
+            | Action::GetAccessKeyLastUsed
+            | Action::GetUser => Api::Iam,
+            Action::GetCallerIdentity => Api::Sts,
+            Action::GetAuthorizationToken => Api::Ecr,
+        }
+    }
+
+    /// As policies write it: `iam:CreateAccessKey`.
+    pub(super) fn permission(self) -> String {
+        format!("{}:{}", self.api().name(), self.name())
+    }
+
+    /// The parameters that the action takes, from the service models.
+    pub(super) fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Action::ListAccessKeys => &["UserName", "Marker", "MaxItems"],
+            Action::CreateAccessKey | Action::GetUser => &["UserName"],
+            Action::UpdateAccessKey => &["UserName", "AccessKeyId", "Status"],
+            Action::DeleteAccessKey => &["UserName", "AccessKeyId"],
+            Action::GetAccessKeyLastUsed => &["AccessKeyId"],
+            Action::GetCallerIdentity | Action::GetAuthorizationToken => &[],
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! ECR: GetAuthorizationToken, over JSON 1.1.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::super::server::{Reply, Request};
+use super::account::{ACCOUNT, Account, Caller, IssuedToken};
+use super::action::{Action, Api, ECR_TARGET};
+use super::authenticate::authenticate;
+use super::random;
+use super::reply::{Failure, result_json};
+
+/// How long a login is good for, in seconds.
+const LIFETIME: i64 = 12 * 60 * 60;
+
+pub(super) fn answer(account: &mut Account, request: &Request) -> Reply {
+    match perform(account, request) {
+        Ok(result) => result_json(&result),
+        Err(failure) => failure.json(),
+    }
+}
+
+fn perform(account: &mut Account, request: &Request) -> Result<Value, Failure> {
+    if (request.method.as_str(), request.path.as_str()) != ("POST", "/") || !request.raw_query.is_empty() {
+        let message = format!("expected `POST /` without a query, got `{} {}`", request.method, request.path);
+        return Err(Failure::new(404, "UnknownOperationException", message));
+    }
+    let content_type = request.header("content-type").unwrap_or_default();
+    if content_type != "application/x-amz-json-1.1" {
+        let message = format!("expected content type `application/x-amz-json-1.1`, got `{content_type}`");
+        return Err(Failure::new(400, "SerializationException", message));
+    }
+    let target = request.header("x-amz-target").unwrap_or_default();
+    let action = target
+        .strip_prefix(ECR_TARGET)
+        .and_then(|name| Action::named(Api::Ecr, name))
+        .ok_or_else(|| Failure::new(400, "UnknownOperationException", format!("no operation `{target}`")))?;
+    let caller = authenticate(account, Api::Ecr, request)?;
+    let input: Map<String, Value> = serde_json::from_slice(&request.body)
+        .map_err(|error| Failure::new(400, "SerializationException", format!("the body is no JSON object: {error}")))?;
+    if let Some(unknown) = input.keys().next() {
+        let message = format!("the stand-in takes no members, not even the deprecated `registryIds`: got `{unknown}`");
+        return Err(Failure::new(400, "InvalidParameterException", message));
+    }
+    account.permit(&caller.owner, action, "*")?;
+    Ok(get_authorization_token(account, caller))
+}
+
+fn get_authorization_token(account: &mut Account, caller: Caller) -> Value {
+    let Caller { owner: _, key_id, region } = caller;
+    let expires_at = account.now() + LIFETIME;
+    let password = random::ecr_password(expires_at);
+    let answer = json!({
+        "authorizationData": [{
+            "authorizationToken": STANDARD.encode(format!("AWS:{password}")),
+            // Seconds as a float, as AWS sends it.
+            "expiresAt": expires_at as f64 + 0.123,
+            "proxyEndpoint": format!("https://{ACCOUNT}.dkr.ecr.{region}.{}", account.partition.suffix),
+        }]
+    });
+    account.issued.push(IssuedToken { region, key_id, password });
+    answer
+}
