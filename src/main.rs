@@ -1,1 +1,106 @@
-fn main(){}
+//! Reads arguments and environment, runs the job, exits.
+
+use std::env;
+use std::io::Write;
+use std::process::ExitCode;
+
+use aws_iam_credential_rotate::cli::{self, Parsed, Typed};
+use aws_iam_credential_rotate::settings::{Environment, Job, Settings, VARIABLES};
+use aws_iam_credential_rotate::{aws, ecr_update, http, kube, rotate};
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// Wrong usage or configuration.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    forbid_core_dumps();
+    let typed = match arguments().and_then(|arguments| cli::parse(&arguments)) {
+        Ok(Parsed::Run(typed)) => typed,
+        Ok(Parsed::Print(text)) => {
+            // Whoever closed our output does not want to hear of it.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            let _ = writeln!(std::io::stderr(), "{message}");
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    log_to_stderr();
+    ExitCode::from(run(&typed))
+}
+
+fn run(typed: &Typed) -> u8 {
+    let settings = environment().and_then(|environment| {
+        Settings::resolve(typed, &environment).map_err(|error| error.to_string())
+    });
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(why) => {
+            log::error!("{why}");
+            return WRONG_USAGE;
+        }
+    };
+    let kube_http = http::Client::new(settings.access.roots.clone(), settings.kube_limits);
+    let kube = kube::Client::new(kube_http, settings.access);
+    let aws = aws::Client::new(http::Client::new(settings.aws_roots, settings.aws_limits), settings.endpoints);
+    let tally = match &settings.job {
+        Job::Rotate(settings) => rotate::run(&kube, &aws, settings),
+        Job::EcrUpdate(settings) => ecr_update::run(&kube, &aws, settings),
+    };
+    match tally {
+        Ok(tally) => {
+            log::info!("{tally}");
+            tally.exit_code()
+        }
+        Err(error) => {
+            log::error!("{error}");
+            error.fault().exit_code()
+        }
+    }
+}
+
+fn arguments() -> Result<Vec<String>, String> {
+    let text = |argument: std::ffi::OsString| {
+        argument.into_string().map_err(|argument| format!("argument `{}` is not valid UTF-8", argument.display()))
+    };
+    env::args_os().skip(1).map(text).collect()
+}
+
+fn environment() -> Result<Environment, String> {
+    let mut environment = Environment::new();
+    for &name in VARIABLES {
+        match env::var(name) {
+            Ok(value) => {
+                environment.insert(name, value);
+            }
+            Err(env::VarError::NotPresent) => {}
+            Err(env::VarError::NotUnicode(_)) => return Err(format!("variable `{name}` is not valid UTF-8")),
+        }
+    }
+    Ok(environment)
+}
+
+/// Secrets are in this process's memory; no dump of it may be written, and no other process of the user may read it.
+fn forbid_core_dumps() {
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// One line for each event: time, level, text. What the libraries log is never shown, at no level: some of them log what
+/// they send.
+fn log_to_stderr() {
+    let filter = env_logger::Env::default().default_filter_or("info");
+    env_logger::Builder::from_env(filter)
+        .format(|out, record| {
+            if record.target().split("::").next() != Some("aws_iam_credential_rotate") {
+                return Ok(());
+            }
+            let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+            let now = OffsetDateTime::now_utc().format(format).unwrap_or_default();
+            writeln!(out, "{now} {:<5} {}", record.level(), record.args())
+        })
+        .init();
+}

@@ -137,7 +137,7 @@ impl Client {
     ///
     /// A [`Failure`] when there is no complete answer. It tells whether the request can have been delivered.
     pub fn send(&self, request: &Request) -> Result<Reply, Failure> {
-        log::debug!(target: "http", "{request:?}");
+        log::debug!("{request:?}");
         let mut builder = ureq::http::Request::builder().method(request.method.name()).uri(&request.url);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value.expose());
@@ -162,7 +162,7 @@ impl Client {
             return Err(Failure { problem, delivery: Delivery::Unknown });
         }
         let reply = Reply { status: head.status.as_u16(), headers: head.headers, body };
-        log::debug!(target: "http", "{} {}: {reply:?}", request.method.name(), request.url);
+        log::debug!("{} {}: {reply:?}", request.method.name(), request.url);
         Ok(reply)
     }
 }

@@ -6,7 +6,6 @@ pub mod secret;
 pub mod status;
 
 use std::fs;
-use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -157,11 +156,6 @@ impl Token {
         }
         Ok(Sensitive::new(format!("Bearer {token}")))
     }
-}
-
-/// Reads a file that a setting names, for the error's sake with the path in it.
-pub(crate) fn read(path: &PathBuf) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))
 }
 
 /// A JSON object's member, without a panic for what is no object.

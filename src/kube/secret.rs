@@ -20,6 +20,41 @@ pub struct Key {
     pub name: String,
 }
 
+/// A text that cannot name a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoSecretName(String);
+
+impl fmt::Display for NoSecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is no name of a Secret; expected at most 253 lower-case letters, digits, `-` and `.`, beginning and \
+             ending with a letter or digit",
+            self.0
+        )
+    }
+}
+
+impl Key {
+    /// The Secret `name` beside another one. The name goes into a URL, so it is held to RFC 1123's form, as the API server
+    /// holds it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be a name.
+    pub fn in_namespace_of(other: &Key, name: &str) -> Result<Key, NoSecretName> {
+        let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let bytes = name.as_bytes();
+        let edges = bytes.first().is_some_and(alphanumeric) && bytes.last().is_some_and(alphanumeric);
+        let inner = bytes.iter().all(|b| alphanumeric(b) || matches!(b, b'-' | b'.'));
+        if bytes.len() <= 253 && edges && inner && !name.contains("..") {
+            Ok(Key { namespace: other.namespace.clone(), name: name.to_owned() })
+        } else {
+            Err(NoSecretName(crate::error::one_line(name)))
+        }
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
@@ -99,6 +134,11 @@ impl Secret {
     /// The object as it would be written.
     pub(super) fn object(&self) -> &Value {
         &self.object
+    }
+
+    /// The version that it was read at; a write names it and is refused when it is no longer the newest.
+    pub fn resource_version(&self) -> &str {
+        member(&self.object, &["metadata", "resourceVersion"]).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// An annotation's value.
@@ -204,6 +244,15 @@ mod tests {
         assert!(secret.all_data().is_empty());
         secret.set_data("a", b"b");
         assert_eq!(secret.data("a").unwrap().expose(), b"b");
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_place_in_the_url() {
+        let here = Key { namespace: "t".into(), name: "s".into() };
+        assert_eq!(Key::in_namespace_of(&here, "a-1.b").unwrap().to_string(), "t/a-1.b");
+        for bad in ["", "a/b", "../b", "a?b", "A", "a_b", "-a", "a.", "a..b", "a%2f"] {
+            assert!(Key::in_namespace_of(&here, bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

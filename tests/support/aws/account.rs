@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::action::{Action, Api};
+use super::partition::Partition;
 use super::propagation::{Gates, Propagation, take_one};
 use super::random;
 use super::reply::Failure;
@@ -12,37 +13,6 @@ use super::sigv4::Refusal;
 
 pub(super) const ACCOUNT: &str = "123456789012";
 const KEYS_PER_USER: usize = 2;
-
-/// A world of AWS with IAM data of its own. A key is known in one of them and does not say in which.
-#[derive(Clone, Copy, Debug)]
-pub struct Partition {
-    pub name: &'static str,
-    /// The one region that requests to IAM are signed for.
-    pub iam_region: &'static str,
-    /// What host names end with.
-    pub suffix: &'static str,
-    /// Where STS and ECR are, unless a test says otherwise; not all of them.
-    pub regions: &'static [&'static str],
-}
-
-impl Partition {
-    pub const AWS: Partition = Partition {
-        name: "aws",
-        iam_region: "us-east-1",
-        suffix: "amazonaws.com",
-        regions: &[
-            "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-central-1",
-            "eu-central-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "eu-south-1", "ap-northeast-1",
-            "ap-northeast-2", "ap-southeast-1", "ap-southeast-2", "ap-south-1", "af-south-1", "il-central-1",
-        ],
-    };
-    pub const AWS_CN: Partition = Partition {
-        name: "aws-cn",
-        iam_region: "cn-north-1",
-        suffix: "amazonaws.com.cn",
-        regions: &["cn-north-1", "cn-northwest-1"],
-    };
-}
 
 /// Whether a key may sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +51,10 @@ pub struct AccessKey {
 
 impl fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessKey").field("id", &self.id).field("secret", &"[redacted]").finish()
+        f.debug_struct("AccessKey")
+            .field("id", &self.id)
+            .field("secret", &"[redacted]")
+            .finish()
     }
 }
 
@@ -181,13 +154,17 @@ impl Account {
 
     /// The service's clock.
     pub(super) fn now(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a clock after 1970");
         i64::try_from(since.as_secs()).expect("a clock before the end of time") + self.clock_offset
     }
 
     /// The user that a test speaks of.
     pub(super) fn user(&mut self, name: &str) -> &mut User {
-        self.users.get_mut(name).unwrap_or_else(|| panic!("the account has no user `{name}`"))
+        self.users
+            .get_mut(name)
+            .unwrap_or_else(|| panic!("the account has no user `{name}`"))
     }
 
     pub(super) fn arn(&self, owner: &Owner) -> String {
@@ -203,17 +180,28 @@ impl Account {
         match caller {
             Owner::Root => Ok(()),
             Owner::User(name) if !self.users[name].denied.contains(&action.permission()) => Ok(()),
-            Owner::User(_) => {
-                Err(Failure::access_denied(action.api(), &self.arn(caller), &action.permission(), resource))
-            }
+            Owner::User(_) => Err(Failure::access_denied(
+                action.api(),
+                &self.arn(caller),
+                &action.permission(),
+                resource,
+            )),
         }
     }
 
     /// The key that signed a request, if that service accepts it now. Every call is one request.
     pub(super) fn signing_key(&mut self, api: Api, id: &str) -> Result<&mut StoredKey, Refusal> {
-        let stored = self.keys.iter_mut().find(|stored| stored.key.id == id).ok_or(Refusal::UnknownKey)?;
+        let stored = self
+            .keys
+            .iter_mut()
+            .find(|stored| stored.key.id == id)
+            .ok_or(Refusal::UnknownKey)?;
         let known = stored.gates.admit(api) && (!stored.deleted || take_one(&mut stored.afterlife));
-        if known && stored.key.status == Status::Active { Ok(stored) } else { Err(Refusal::UnknownKey) }
+        if known && stored.key.status == Status::Active {
+            Ok(stored)
+        } else {
+            Err(Refusal::UnknownKey)
+        }
     }
 
     /// Any key that exists or did, for inspection.
@@ -227,18 +215,28 @@ impl Account {
 
     /// A key that exists.
     pub(super) fn existing(&mut self, id: &str) -> Option<&mut StoredKey> {
-        self.keys.iter_mut().find(|stored| stored.key.id == id && !stored.deleted)
+        self.keys
+            .iter_mut()
+            .find(|stored| stored.key.id == id && !stored.deleted)
     }
 
     pub(super) fn rows(&self, owner: &Owner) -> Vec<Row> {
         let own = |(_, stored): &(usize, &StoredKey)| stored.owner == *owner && !stored.deleted;
-        self.keys.iter().enumerate().filter(own).map(|(row, stored)| (row, stored.key.clone())).collect()
+        self.keys
+            .iter()
+            .enumerate()
+            .filter(own)
+            .map(|(row, stored)| (row, stored.key.clone()))
+            .collect()
     }
 
     /// What a listing shows: the keys, or, while listings are stale, the keys before the last change.
     pub(super) fn listed(&mut self, owner: &Owner) -> Vec<Row> {
         let stale = take_one(&mut self.stale_listings);
-        stale.then(|| self.before.get(owner).cloned()).flatten().unwrap_or_else(|| self.rows(owner))
+        stale
+            .then(|| self.before.get(owner).cloned())
+            .flatten()
+            .unwrap_or_else(|| self.rows(owner))
     }
 
     pub(super) fn limit_reached(&self, owner: &Owner) -> bool {
@@ -248,7 +246,11 @@ impl Account {
     /// A new key; `Gates::default()` for one that is known everywhere.
     pub(super) fn create(&mut self, owner: &Owner, gates: Gates) -> &StoredKey {
         self.remember(owner);
-        let key = Key { id: random::access_key_id(), status: Status::Active, created: self.now() };
+        let key = Key {
+            id: random::access_key_id(),
+            status: Status::Active,
+            created: self.now(),
+        };
         let secret = random::secret_access_key();
         self.keys.push(StoredKey {
             key,
@@ -269,9 +271,11 @@ impl Account {
 
     /// Sets the status of a key that exists. `None`: the owner has no such key.
     pub(super) fn set_status(&mut self, owner: &Owner, id: &str, status: Status) -> Option<()> {
-        self.existing(id).filter(|stored| stored.owner == *owner)?;
-        self.remember(owner);
-        self.existing(id)?.key.status = status;
+        let old = self.existing(id).filter(|stored| stored.owner == *owner)?.key.status;
+        if old != status {
+            self.remember(owner);
+            self.existing(id)?.key.status = status;
+        }
         Some(())
     }
 
@@ -290,3 +294,6 @@ impl Account {
         self.before.insert(owner.clone(), self.rows(owner));
     }
 }
+
+#[cfg(test)]
+mod tests;

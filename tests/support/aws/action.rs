@@ -59,7 +59,9 @@ impl Action {
 
     /// The action of that service and name.
     pub(super) fn named(api: Api, name: &str) -> Option<Action> {
-        Action::ALL.into_iter().find(|action| action.api() == api && action.name() == name)
+        Action::ALL
+            .into_iter()
+            .find(|action| action.api() == api && action.name() == name)
     }
 
     /// What a request calls, whether or not it is well-formed in all else: for recordings and scripts.
@@ -68,7 +70,9 @@ impl Action {
             return None;
         }
         if let Some(target) = request.header("x-amz-target") {
-            return target.strip_prefix(ECR_TARGET).and_then(|name| Action::named(Api::Ecr, name));
+            return target
+                .strip_prefix(ECR_TARGET)
+                .and_then(|name| Action::named(Api::Ecr, name));
         }
         let form = form_pairs(&String::from_utf8_lossy(&request.body));
         let (_, name) = form.iter().find(|(name, _)| name == "Action")?;

@@ -26,5 +26,9 @@ fn check(account: &mut Account, api: Api, request: &Request) -> Result<Caller, R
     let stored = account.signing_key(api, signed.key_id)?;
     signed.check_signature(&stored.secret)?;
     stored.last_used = Some((now, api, signed.region.to_owned()));
-    Ok(Caller { owner: stored.owner.clone(), key_id: signed.key_id.to_owned(), region: signed.region.to_owned() })
+    Ok(Caller {
+        owner: stored.owner.clone(),
+        key_id: signed.key_id.to_owned(),
+        region: signed.region.to_owned(),
+    })
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::super::server::{Reply, Request, Server, Service};
-use super::account::{AccessKey, Account, IssuedToken, Key, Owner, Partition, Status, StoredKey, User};
+use super::account::{AccessKey, Account, IssuedToken, Key, Owner, Status, StoredKey, User};
 use super::action::{Action, Api};
+use super::partition::Partition;
 use super::propagation::{Flap, Gates};
 use super::{ecr, query, random};
 
@@ -22,7 +23,9 @@ impl Cloud {
     }
 
     pub fn in_partition(partition: Partition) -> Arc<Cloud> {
-        Arc::new(Cloud { account: Mutex::new(Account::new(partition)) })
+        Arc::new(Cloud {
+            account: Mutex::new(Account::new(partition)),
+        })
     }
 
     /// One endpoint for all three services, at 127.0.0.1.
@@ -47,7 +50,10 @@ impl Cloud {
 
     /// A user with a path, for example `/ci/`.
     pub fn add_user_at(&self, path: &str, name: &str) {
-        assert!(path.starts_with('/') && path.ends_with('/'), "a path begins and ends with `/`, got `{path}`");
+        assert!(
+            path.starts_with('/') && path.ends_with('/'),
+            "a path begins and ends with `/`, got `{path}`"
+        );
         let mut account = self.account();
         let user = User {
             id: random::user_id(),
@@ -120,15 +126,25 @@ impl Cloud {
     /// The same for one service, `iam`, `sts` or `ecr`, which then counts its own requests; the common settings do not
     /// apply there any more.
     pub fn propagation_requests_for(&self, service: &str, n: usize) {
-        self.account().propagation.own.entry(Api::named(service)).or_default().requests = n;
+        self.account()
+            .propagation
+            .own
+            .entry(Api::named(service))
+            .or_default()
+            .requests = n;
     }
 
     pub fn propagation_delay_for(&self, service: &str, delay: Duration) {
-        self.account().propagation.own.entry(Api::named(service)).or_default().delay = delay;
+        self.account()
+            .propagation
+            .own
+            .entry(Api::named(service))
+            .or_default()
+            .delay = delay;
     }
 
-    /// Keys created from now on, once known, are accepted for `accept` requests, then refused for `refuse`, then accepted
-    /// for good. A service with a propagation of its own counts for itself.
+    /// Keys created from now on, once known, are accepted for `accept` requests, then refused for `refuse`, then
+    /// accepted for good. A service with a propagation of its own counts for itself.
     pub fn flap(&self, accept: usize, refuse: usize) {
         self.account().propagation.flap = Flap { accept, refuse };
     }
@@ -166,7 +182,11 @@ impl Cloud {
     pub fn keys(&self, user: &str) -> Vec<Key> {
         let mut account = self.account();
         account.user(user);
-        account.rows(&Owner::User(user.to_owned())).into_iter().map(|(_, key)| key).collect()
+        account
+            .rows(&Owner::User(user.to_owned()))
+            .into_iter()
+            .map(|(_, key)| key)
+            .collect()
     }
 
     /// The key's status; `None` when there is no such key, or no more.
@@ -206,7 +226,8 @@ impl Cloud {
     pub fn secrets(&self) -> Vec<String> {
         let account = self.account();
         let keys = account.ever_stored().map(|stored| stored.secret.clone());
-        keys.chain(account.issued.iter().map(|token| token.password.clone())).collect()
+        keys.chain(account.issued.iter().map(|token| token.password.clone()))
+            .collect()
     }
 }
 
@@ -234,9 +255,14 @@ impl Service for Cloud {
 }
 
 fn made(stored: &StoredKey) -> AccessKey {
-    AccessKey { id: stored.key.id.clone(), secret: stored.secret.clone() }
+    AccessKey {
+        id: stored.key.id.clone(),
+        secret: stored.secret.clone(),
+    }
 }
 
 fn existing<'a>(account: &'a mut Account, key_id: &str) -> &'a mut StoredKey {
-    account.existing(key_id).unwrap_or_else(|| panic!("the account has no key `{key_id}`"))
+    account
+        .existing(key_id)
+        .unwrap_or_else(|| panic!("the account has no key `{key_id}`"))
 }

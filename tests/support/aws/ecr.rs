@@ -23,7 +23,10 @@ pub(super) fn answer(account: &mut Account, request: &Request) -> Reply {
 
 fn perform(account: &mut Account, request: &Request) -> Result<Value, Failure> {
     if (request.method.as_str(), request.path.as_str()) != ("POST", "/") || !request.raw_query.is_empty() {
-        let message = format!("expected `POST /` without a query, got `{} {}`", request.method, request.path);
+        let message = format!(
+            "expected `POST /` without a query, got `{} {}`",
+            request.method, request.path
+        );
         return Err(Failure::new(404, "UnknownOperationException", message));
     }
     let content_type = request.header("content-type").unwrap_or_default();
@@ -37,8 +40,13 @@ fn perform(account: &mut Account, request: &Request) -> Result<Value, Failure> {
         .and_then(|name| Action::named(Api::Ecr, name))
         .ok_or_else(|| Failure::new(400, "UnknownOperationException", format!("no operation `{target}`")))?;
     let caller = authenticate(account, Api::Ecr, request)?;
-    let input: Map<String, Value> = serde_json::from_slice(&request.body)
-        .map_err(|error| Failure::new(400, "SerializationException", format!("the body is no JSON object: {error}")))?;
+    let input: Map<String, Value> = serde_json::from_slice(&request.body).map_err(|error| {
+        Failure::new(
+            400,
+            "SerializationException",
+            format!("the body is no JSON object: {error}"),
+        )
+    })?;
     if let Some(unknown) = input.keys().next() {
         let message = format!("the stand-in takes no members, not even the deprecated `registryIds`: got `{unknown}`");
         return Err(Failure::new(400, "InvalidParameterException", message));
@@ -48,7 +56,11 @@ fn perform(account: &mut Account, request: &Request) -> Result<Value, Failure> {
 }
 
 fn get_authorization_token(account: &mut Account, caller: Caller) -> Value {
-    let Caller { owner: _, key_id, region } = caller;
+    let Caller {
+        owner: _,
+        key_id,
+        region,
+    } = caller;
     let expires_at = account.now() + LIFETIME;
     let password = random::ecr_password(expires_at);
     let answer = json!({
@@ -59,6 +71,10 @@ fn get_authorization_token(account: &mut Account, caller: Caller) -> Value {
             "proxyEndpoint": format!("https://{ACCOUNT}.dkr.ecr.{region}.{}", account.partition.suffix),
         }]
     });
-    account.issued.push(IssuedToken { region, key_id, password });
+    account.issued.push(IssuedToken {
+        region,
+        key_id,
+        password,
+    });
     answer
 }

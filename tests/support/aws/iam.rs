@@ -15,12 +15,18 @@ pub(super) fn list_access_keys(
 ) -> Result<String, Failure> {
     let owner = target(account, caller, Action::ListAccessKeys, parameters)?;
     let first = match parameters.get("Marker") {
-        Some(marker) => row_of(&owner, marker).ok_or_else(|| Failure::validation(format!("Invalid Marker: {marker}")))?,
+        Some(marker) => {
+            row_of(&owner, marker).ok_or_else(|| Failure::validation(format!("Invalid Marker: {marker}")))?
+        }
         None => 0,
     };
     let asked = parameters.get("MaxItems").map(|text| max_items(text)).transpose()?;
     let size = asked.unwrap_or(usize::MAX).min(account.page_size);
-    let rows: Vec<Row> = account.listed(&owner).into_iter().filter(|(row, _)| *row >= first).collect();
+    let rows: Vec<Row> = account
+        .listed(&owner)
+        .into_iter()
+        .filter(|(row, _)| *row >= first)
+        .collect();
     let (page, rest) = rows.split_at(size.min(rows.len()));
 
     let mut xml = element("IsTruncated", if rest.is_empty() { "false" } else { "true" });
@@ -46,7 +52,11 @@ pub(super) fn create_access_key(
 ) -> Result<String, Failure> {
     let owner = target(account, caller, Action::CreateAccessKey, parameters)?;
     if account.limit_reached(&owner) {
-        return Err(Failure::new(409, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: 2"));
+        return Err(Failure::new(
+            409,
+            "LimitExceeded",
+            "Cannot exceed quota for AccessKeysPerUser: 2",
+        ));
     }
     if let Owner::User(name) = &owner {
         account.user(name).creates += 1;
@@ -75,7 +85,11 @@ pub(super) fn update_access_key(
         "Active" => Status::Active,
         "Inactive" => Status::Inactive,
         other => {
-            return Err(constraint(other, "status", "Member must satisfy enum value set: [Active, Inactive]"));
+            return Err(constraint(
+                other,
+                "status",
+                "Member must satisfy enum value set: [Active, Inactive]",
+            ));
         }
     };
     let owner = target(account, caller, Action::UpdateAccessKey, parameters)?;
@@ -106,7 +120,12 @@ pub(super) fn get_access_key_last_used(
     };
     if caller.owner != Owner::Root && caller.owner != owner {
         let arn = account.arn(&caller.owner);
-        return Err(Failure::access_denied(action.api(), &arn, &action.permission(), &format!("access key {id}")));
+        return Err(Failure::access_denied(
+            action.api(),
+            &arn,
+            &action.permission(),
+            &format!("access key {id}"),
+        ));
     }
     let (at, service, region) = match &last_used {
         Some((at, api, region)) => (element("LastUsedDate", &iso8601(*at)), api.name(), region.as_str()),
@@ -124,11 +143,7 @@ pub(super) fn get_access_key_last_used(
     .concat())
 }
 
-pub(super) fn get_user(
-    account: &mut Account,
-    caller: &Caller,
-    parameters: &Parameters,
-) -> Result<String, Failure> {
+pub(super) fn get_user(account: &mut Account, caller: &Caller, parameters: &Parameters) -> Result<String, Failure> {
     let owner = target(account, caller, Action::GetUser, parameters)?;
     let arn = element("Arn", &account.arn(&owner));
     let about = match &owner {
@@ -157,16 +172,23 @@ fn target(account: &Account, caller: &Caller, action: Action, parameters: &Param
         }
     };
     match (&caller.owner, &owner) {
-        (Owner::Root, Owner::User(name)) if !account.users.contains_key(name) => {
-            Err(Failure::new(404, "NoSuchEntity", format!("The user with name {name} cannot be found.")))
-        }
+        (Owner::Root, Owner::User(name)) if !account.users.contains_key(name) => Err(Failure::new(
+            404,
+            "NoSuchEntity",
+            format!("The user with name {name} cannot be found."),
+        )),
         (Owner::Root, Owner::Root | Owner::User(_)) => Ok(owner),
         (Owner::User(_), Owner::Root) => unreachable!("`UserName` cannot name the root"),
         (Owner::User(own), Owner::User(other)) => {
             let resource = format!("user {other}");
             if own != other {
                 let arn = account.arn(&caller.owner);
-                return Err(Failure::access_denied(action.api(), &arn, &action.permission(), &resource));
+                return Err(Failure::access_denied(
+                    action.api(),
+                    &arn,
+                    &action.permission(),
+                    &resource,
+                ));
             }
             account.permit(&caller.owner, action, &resource)?;
             Ok(owner)
@@ -188,13 +210,25 @@ fn check_user_name(name: &str) -> Result<(), Failure> {
 fn access_key_id(parameters: &Parameters) -> Result<&str, Failure> {
     let id = required(parameters, "AccessKeyId", "accessKeyId")?;
     if id.len() < 16 {
-        return Err(constraint(id, "accessKeyId", "Member must have length greater than or equal to 16"));
+        return Err(constraint(
+            id,
+            "accessKeyId",
+            "Member must have length greater than or equal to 16",
+        ));
     }
     if id.len() > 128 {
-        return Err(constraint(id, "accessKeyId", "Member must have length less than or equal to 128"));
+        return Err(constraint(
+            id,
+            "accessKeyId",
+            "Member must have length less than or equal to 128",
+        ));
     }
     if !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return Err(constraint(id, "accessKeyId", "Member must satisfy regular expression pattern: [\\w]+"));
+        return Err(constraint(
+            id,
+            "accessKeyId",
+            "Member must satisfy regular expression pattern: [\\w]+",
+        ));
     }
     Ok(id)
 }
@@ -202,16 +236,29 @@ fn access_key_id(parameters: &Parameters) -> Result<&str, Failure> {
 fn max_items(text: &str) -> Result<usize, Failure> {
     match text.parse() {
         Ok(number @ 1..=1000) => Ok(number),
-        Ok(0) => Err(constraint(text, "maxItems", "Member must have value greater than or equal to 1")),
-        Ok(_) => Err(constraint(text, "maxItems", "Member must have value less than or equal to 1000")),
-        Err(_) => Err(Failure::new(400, "MalformedInput", format!("`MaxItems` is no number: `{text}`"))),
+        Ok(0) => Err(constraint(
+            text,
+            "maxItems",
+            "Member must have value greater than or equal to 1",
+        )),
+        Ok(_) => Err(constraint(
+            text,
+            "maxItems",
+            "Member must have value less than or equal to 1000",
+        )),
+        Err(_) => Err(Failure::new(
+            400,
+            "MalformedInput",
+            format!("`MaxItems` is no number: `{text}`"),
+        )),
     }
 }
 
 fn required<'p>(parameters: &'p Parameters, name: &str, member: &str) -> Result<&'p str, Failure> {
     parameters.get(name).map(String::as_str).ok_or_else(|| {
         Failure::validation(format!(
-            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not \
+             be null"
         ))
     })
 }
@@ -223,7 +270,11 @@ fn constraint(value: &str, member: &str, constraint: &str) -> Failure {
 }
 
 fn no_such_key(id: &str) -> Failure {
-    Failure::new(404, "NoSuchEntity", format!("The Access Key with id {id} cannot be found."))
+    Failure::new(
+        404,
+        "NoSuchEntity",
+        format!("The Access Key with id {id} cannot be found."),
+    )
 }
 
 /// `<UserName>`; the root has no name and AWS leaves the element out.

@@ -19,6 +19,7 @@ mod authenticate;
 mod cloud;
 mod ecr;
 mod iam;
+mod partition;
 mod propagation;
 mod query;
 mod random;
@@ -28,8 +29,10 @@ mod sts;
 
 // Each test target uses its own part of this.
 #[allow(unused_imports)]
-pub use account::{AccessKey, IssuedToken, Key, Partition, Status};
+pub use account::{AccessKey, IssuedToken, Key, Status};
 pub use cloud::Cloud;
+#[allow(unused_imports)]
+pub use partition::Partition;
 #[allow(unused_imports)]
 pub use reply::{
     error_json, error_xml, html_page, request_expired_xml, server_exception_json, service_failure_xml,

@@ -34,7 +34,11 @@ impl Propagation {
     /// The gates of a key created now.
     pub(super) fn gates(&self) -> Gates {
         let born = Instant::now();
-        let gate = |lag: &Lag| Gate { born, lag: *lag, flap: self.flap };
+        let gate = |lag: &Lag| Gate {
+            born,
+            lag: *lag,
+            flap: self.flap,
+        };
         Gates {
             common: Some(gate(&self.common)),
             own: self.own.iter().map(|(&api, lag)| (api, gate(lag))).collect(),

@@ -15,7 +15,7 @@ pub(super) type Parameters = BTreeMap<String, String>;
 pub(super) fn answer(account: &mut Account, request: &Request) -> Reply {
     let form = form(request);
     // A request that names no service is answered in IAM's name.
-    let api = form.as_ref().ok().and_then(|form| api(form)).unwrap_or(Api::Iam);
+    let api = form.as_ref().ok().and_then(api).unwrap_or(Api::Iam);
     let result = form.and_then(|form| perform(account, api, request, form));
     match result {
         Ok((action, result)) => result_xml(api, action.name(), result.as_deref()),
@@ -32,12 +32,22 @@ fn perform(
     let caller = authenticate(account, api, request)?;
     let (name, version) = (form.remove("Action"), form.remove("Version"));
     let name = name.ok_or_else(|| {
-        Failure::new(400, "MissingAction", "The request is missing an action or a required parameter.")
+        Failure::new(
+            400,
+            "MissingAction",
+            "The request is missing an action or a required parameter.",
+        )
     })?;
     let version = version.unwrap_or_else(|| "NO_VERSION_SPECIFIED".into());
-    let action = Action::named(api, &name).filter(|_| version == api_version(api)).ok_or_else(|| {
-        Failure::new(400, "InvalidAction", format!("Could not find operation {name} for version {version}"))
-    })?;
+    let action = Action::named(api, &name)
+        .filter(|_| version == api_version(api))
+        .ok_or_else(|| {
+            Failure::new(
+                400,
+                "InvalidAction",
+                format!("Could not find operation {name} for version {version}"),
+            )
+        })?;
     if let Some(unknown) = form.keys().find(|name| !action.parameters().contains(&name.as_str())) {
         return Err(Failure::validation(format!("`{name}` has no parameter `{unknown}`")));
     }
@@ -57,7 +67,10 @@ fn perform(
 /// The form in the body; the request must be one that carries it as AWS's own clients do.
 fn form(request: &Request) -> Result<Parameters, Failure> {
     if (request.method.as_str(), request.path.as_str()) != ("POST", "/") || !request.raw_query.is_empty() {
-        let message = format!("expected `POST /` without a query, got `{} {}`", request.method, request.path);
+        let message = format!(
+            "expected `POST /` without a query, got `{} {}`",
+            request.method, request.path
+        );
         return Err(Failure::new(404, "UnknownOperationException", message));
     }
     let content_type = request.header("content-type").unwrap_or_default();
@@ -66,8 +79,8 @@ fn form(request: &Request) -> Result<Parameters, Failure> {
         let message = format!("expected content type `application/x-www-form-urlencoded`, got `{content_type}`");
         return Err(Failure::new(400, "MalformedInput", message));
     }
-    let body = str::from_utf8(&request.body)
-        .map_err(|_| Failure::new(400, "MalformedInput", "the form is not UTF-8"))?;
+    let body =
+        str::from_utf8(&request.body).map_err(|_| Failure::new(400, "MalformedInput", "the form is not UTF-8"))?;
     let mut form = Parameters::new();
     for (name, value) in form_pairs(body) {
         if form.insert(name.clone(), value).is_some() {
@@ -79,7 +92,9 @@ fn form(request: &Request) -> Result<Parameters, Failure> {
 
 fn api(form: &Parameters) -> Option<Api> {
     let version = form.get("Version")?;
-    [Api::Iam, Api::Sts].into_iter().find(|&api| version == api_version(api))
+    [Api::Iam, Api::Sts]
+        .into_iter()
+        .find(|&api| version == api_version(api))
 }
 
 fn api_version(api: Api) -> &'static str {

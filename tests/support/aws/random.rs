@@ -48,7 +48,10 @@ pub(super) fn request_id() -> String {
 }
 
 fn base32(length: usize) -> String {
-    bytes(length).iter().map(|byte| char::from(BASE32[usize::from(byte % 32)])).collect()
+    bytes(length)
+        .iter()
+        .map(|byte| char::from(BASE32[usize::from(byte % 32)]))
+        .collect()
 }
 
 fn bytes(count: usize) -> Vec<u8> {

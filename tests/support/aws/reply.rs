@@ -21,7 +21,11 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Failure {
-        Failure { status, code, message: message.into() }
+        Failure {
+            status,
+            code,
+            message: message.into(),
+        }
     }
 
     /// A parameter that is missing, unknown or out of its bounds.
@@ -49,12 +53,20 @@ impl Failure {
                     Api::Iam | Api::Sts => "Request is missing Authentication Token",
                     Api::Ecr => "Missing Authentication Token",
                 };
-                ("MissingAuthenticationToken", "MissingAuthenticationTokenException", message.to_owned())
+                (
+                    "MissingAuthenticationToken",
+                    "MissingAuthenticationTokenException",
+                    message.to_owned(),
+                )
             }
             Refusal::Incomplete(message) => ("IncompleteSignature", "IncompleteSignatureException", message),
             Refusal::UnknownKey => {
                 let message = "The security token included in the request is invalid.";
-                ("InvalidClientTokenId", "UnrecognizedClientException", message.to_owned())
+                (
+                    "InvalidClientTokenId",
+                    "UnrecognizedClientException",
+                    message.to_owned(),
+                )
             }
             Refusal::Invalid(message) => ("SignatureDoesNotMatch", "InvalidSignatureException", message),
         };
@@ -76,7 +88,9 @@ impl Failure {
 /// A successful Query answer; `result` is the inside of `<ActionResult>`, `None` where the action has no result.
 pub(super) fn result_xml(api: Api, action: &str, result: Option<&str>) -> Reply {
     let id = random::request_id();
-    let result = result.map(|inner| format!("  <{action}Result>\n{inner}  </{action}Result>\n")).unwrap_or_default();
+    let result = result
+        .map(|inner| format!("  <{action}Result>\n{inner}  </{action}Result>\n"))
+        .unwrap_or_default();
     let body = format!(
         "<{action}Response xmlns=\"{}\">\n{result}  <ResponseMetadata>\n    <RequestId>{id}</RequestId>\n  \
          </ResponseMetadata>\n</{action}Response>\n",
@@ -126,7 +140,11 @@ pub fn throttling_json(status: u16) -> Reply {
 }
 
 pub fn service_unavailable_xml() -> Reply {
-    error_xml(503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.")
+    error_xml(
+        503,
+        "ServiceUnavailable",
+        "The request has failed due to a temporary failure of the server.",
+    )
 }
 
 pub fn service_failure_xml() -> Reply {
@@ -135,7 +153,11 @@ pub fn service_failure_xml() -> Reply {
 }
 
 pub fn server_exception_json() -> Reply {
-    error_json(500, "ServerException", "These errors are usually caused by a server-side issue.")
+    error_json(
+        500,
+        "ServerException",
+        "These errors are usually caused by a server-side issue.",
+    )
 }
 
 /// The older of IAM's two answers to a clock that is wrong.
@@ -174,5 +196,9 @@ fn namespace(api: Api) -> &'static str {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }

@@ -75,10 +75,21 @@ impl<'r> Signed<'r> {
             incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.".into())
         })?;
         let at = parse_timestamp(timestamp).ok_or_else(|| {
-            incomplete(format!("Date must be in ISO-8601 'basic format'. Got '{timestamp}'. See http://en.wikipedia.org/wiki/ISO_8601"))
+            incomplete(format!(
+                "Date must be in ISO-8601 'basic format'. Got '{timestamp}'. See http://en.wikipedia.org/wiki/ISO_8601"
+            ))
         })?;
-        let signed =
-            Signed { request, key_id, date, region, service, signed_headers, signature, timestamp, at };
+        let signed = Signed {
+            request,
+            key_id,
+            date,
+            region,
+            service,
+            signed_headers,
+            signature,
+            timestamp,
+            at,
+        };
         signed.check_signed_headers()?;
         Ok(signed)
     }
@@ -100,9 +111,9 @@ impl<'r> Signed<'r> {
         let sent = self.request.headers.iter().map(|(name, _)| name.as_str());
         let required = sent.filter(|name| name.starts_with("x-amz-")).chain(["host"]);
         match required.into_iter().find(|name| !names.contains(name)) {
-            Some(unsigned) => {
-                Err(Refusal::Incomplete(format!("'{unsigned}' must be a 'SignedHeader' in the AWS Authorization.")))
-            }
+            Some(unsigned) => Err(Refusal::Incomplete(format!(
+                "'{unsigned}' must be a 'SignedHeader' in the AWS Authorization."
+            ))),
             None => Ok(()),
         }
     }
@@ -110,10 +121,14 @@ impl<'r> Signed<'r> {
     /// The credential scope must be that of the service called, in a region where it is, on the day of the request.
     pub(super) fn check_scope(&self, service: &str, in_region: impl Fn(&str) -> bool) -> Result<(), Refusal> {
         if self.service != service {
-            return Err(Refusal::Invalid(format!("Credential should be scoped to correct service: '{service}'.")));
+            return Err(Refusal::Invalid(format!(
+                "Credential should be scoped to correct service: '{service}'."
+            )));
         }
         if !in_region(self.region) {
-            return Err(Refusal::Invalid("Credential should be scoped to a valid region.".into()));
+            return Err(Refusal::Invalid(
+                "Credential should be scoped to a valid region.".into(),
+            ));
         }
         let day = &self.timestamp[..8];
         if self.date != day {
@@ -174,9 +189,9 @@ impl<'r> Signed<'r> {
             scope.join("/"),
             sha256_hex(self.canonical_request().as_bytes())
         );
-        let key = scope
-            .iter()
-            .fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac_sha256(&key, part.as_bytes()));
+        let key = scope.iter().fold(format!("AWS4{secret}").into_bytes(), |key, part| {
+            hmac_sha256(&key, part.as_bytes())
+        });
         hex(&hmac_sha256(&key, to_sign.as_bytes()))
     }
 
@@ -188,7 +203,10 @@ impl<'r> Signed<'r> {
             .map(|(name, value)| (uri_encode(name, ""), uri_encode(value, "")))
             .collect();
         query.sort();
-        let query: Vec<String> = query.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let query: Vec<String> = query
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let headers: String = self
             .signed_headers
             .iter()
@@ -209,7 +227,11 @@ impl<'r> Signed<'r> {
 
 /// The value of a header that may come once only.
 fn only<'r>(request: &'r Request, name: &str) -> Result<Option<&'r str>, Refusal> {
-    let mut values = request.headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
+    let mut values = request
+        .headers
+        .iter()
+        .filter(|(found, _)| found == name)
+        .map(|(_, value)| value.as_str());
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
         (_, Some(_)) => Err(Refusal::Incomplete(format!("'{name}' comes more than once."))),
@@ -219,15 +241,24 @@ fn only<'r>(request: &'r Request, name: &str) -> Result<Option<&'r str>, Refusal
 /// All values of that header, with runs of spaces made one.
 fn canonical_value(request: &Request, name: &str) -> String {
     let values = request.headers.iter().filter(|(found, _)| found == name);
-    let values: Vec<String> =
-        values.map(|(_, value)| value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")).collect();
+    let values: Vec<String> = values
+        .map(|(_, value)| {
+            value
+                .split(' ')
+                .filter(|word| !word.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect();
     values.join(",")
 }
 
 fn uri_encode(text: &str, also_kept: &str) -> String {
     text.bytes()
         .map(|byte| match char::from(byte) {
-            kept if kept.is_ascii_alphanumeric() || "-._~".contains(kept) || also_kept.contains(kept) => kept.to_string(),
+            kept if kept.is_ascii_alphanumeric() || "-._~".contains(kept) || also_kept.contains(kept) => {
+                kept.to_string()
+            }
             _ => format!("%{byte:02X}"),
         })
         .collect()
@@ -235,7 +266,12 @@ fn uri_encode(text: &str, also_kept: &str) -> String {
 
 fn parse_timestamp(text: &str) -> Option<i64> {
     let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
-    Some(PrimitiveDateTime::parse(text, format).ok()?.assume_utc().unix_timestamp())
+    Some(
+        PrimitiveDateTime::parse(text, format)
+            .ok()?
+            .assume_utc()
+            .unix_timestamp(),
+    )
 }
 
 fn format_timestamp(epoch_seconds: i64) -> String {
@@ -243,7 +279,9 @@ fn format_timestamp(epoch_seconds: i64) -> String {
 }
 
 fn hmac_sha256(key: &[u8], data: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data).as_ref().to_vec()
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data)
+        .as_ref()
+        .to_vec()
 }
 
 fn sha256_hex(data: &[u8]) -> String {

@@ -8,5 +8,10 @@ pub(super) fn get_caller_identity(account: &Account, caller: &Caller) -> String 
         Owner::Root => ACCOUNT,
         Owner::User(name) => &account.users[name].id,
     };
-    [element("Arn", &account.arn(&caller.owner)), element("UserId", user_id), element("Account", ACCOUNT)].concat()
+    [
+        element("Arn", &account.arn(&caller.owner)),
+        element("UserId", user_id),
+        element("Account", ACCOUNT),
+    ]
+    .concat()
 }

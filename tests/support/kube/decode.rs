@@ -19,7 +19,10 @@ pub(super) struct Decoded {
 /// Decodes a body of JSON.
 pub(super) fn secret_from_json(body: &[u8]) -> Result<Decoded, Reply> {
     if let Some(error) = go::json_syntax_error(body) {
-        return Err(unrecognized(body, &format!("couldn't get version/kind; json parse error: {error}")));
+        return Err(unrecognized(
+            body,
+            &format!("couldn't get version/kind; json parse error: {error}"),
+        ));
     }
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| unrecognized(body, &format!("couldn't get version/kind; json parse error: {error}")))?;
@@ -30,7 +33,10 @@ pub(super) fn secret_from_json(body: &[u8]) -> Result<Decoded, Reply> {
 pub(super) fn secret_from_value(value: &Value) -> Result<Decoded, Reply> {
     let mut decoder = Decoder { unknown: Vec::new() };
     let secret = decoder.secret(value)?;
-    Ok(Decoded { secret, unknown: decoder.unknown })
+    Ok(Decoded {
+        secret,
+        unknown: decoder.unknown,
+    })
 }
 
 fn unrecognized(body: &[u8], why: &str) -> Reply {
@@ -42,17 +48,21 @@ fn unrecognized(body: &[u8], why: &str) -> Reply {
         Some(_) => shown.iter().map(|byte| format!("{byte:02x}")).collect(),
     };
     let more = if body.len() > MOST { " ..." } else { "" };
-    status::bad_request(format!("the object provided is unrecognized (must be of type Secret): {why} ({shown}{more})"))
+    refusal::bad_request(format!(
+        "the object provided is unrecognized (must be of type Secret): {why} ({shown}{more})"
+    ))
 }
 
 /// 400: it is JSON, but not a Secret.
 pub(super) fn cannot_be_handled(why: &str) -> Reply {
-    status::bad_request(format!("Secret in version \"v1\" cannot be handled as a Secret: {why}"))
+    refusal::bad_request(format!("Secret in version \"v1\" cannot be handled as a Secret: {why}"))
 }
 
 fn wrong_kind(value: &Value, field: &str, wanted: &str) -> Reply {
     let found = go::json_kind(value);
-    cannot_be_handled(&format!("json: cannot unmarshal {found} into Go struct field {field} of type {wanted}"))
+    cannot_be_handled(&format!(
+        "json: cannot unmarshal {found} into Go struct field {field} of type {wanted}"
+    ))
 }
 
 struct Decoder {
@@ -67,17 +77,25 @@ impl Decoder {
         let version = string(fields.get("apiVersion"), "Secret.apiVersion")?;
         // The path says what is meant, so a body may leave both out.
         if !version.is_empty() && version != "v1" {
-            return Err(status::bad_request(format!(
+            return Err(refusal::bad_request(format!(
                 "the API version in the data ({version}) does not match the expected API version (v1)"
             )));
         }
         if !kind.is_empty() && kind != "Secret" {
-            return Err(status::bad_request(format!(
+            return Err(refusal::bad_request(format!(
                 "{kind} in version \"v1\" cannot be handled as a Secret: converting (v1.{kind}) to (core.Secret): \
                  unknown conversion"
             )));
         }
-        let known = ["kind", "apiVersion", "metadata", "immutable", "data", "stringData", "type"];
+        let known = [
+            "kind",
+            "apiVersion",
+            "metadata",
+            "immutable",
+            "data",
+            "stringData",
+            "type",
+        ];
         self.note_unknown(fields, "", &known);
         let mut data = BTreeMap::new();
         for (key, value) in entries(fields.get("data"), "Secret.data", "map[string][]uint8")? {
@@ -99,16 +117,33 @@ impl Decoder {
         let kind = string(fields.get("type"), "Secret.type")?;
         let kind = if kind.is_empty() { "Opaque".to_owned() } else { kind };
         let metadata = fields.get("metadata").unwrap_or(&Value::Null);
-        Ok(Secret { metadata: self.metadata(metadata)?, immutable, data, kind })
+        Ok(Secret {
+            metadata: self.metadata(metadata)?,
+            immutable,
+            data,
+            kind,
+        })
     }
 
     fn metadata(&mut self, value: &Value) -> Result<Metadata, Reply> {
         let none = Map::new();
         let fields = object(value, "Secret.metadata", "v1.ObjectMeta", &none)?;
         let known = [
-            "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation",
-            "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations",
-            "ownerReferences", "finalizers", "managedFields",
+            "name",
+            "generateName",
+            "namespace",
+            "selfLink",
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "labels",
+            "annotations",
+            "ownerReferences",
+            "finalizers",
+            "managedFields",
         ];
         self.note_unknown(fields, "metadata.", &known);
         let text = |name: &str| string(fields.get(name), &format!("ObjectMeta.metadata.{name}"));
@@ -119,7 +154,12 @@ impl Decoder {
         };
         let mut managed_fields = Vec::new();
         for entry in list("managedFields")? {
-            let text = |name: &str| string(entry.get(name), &format!("ManagedFieldsEntry.metadata.managedFields.{name}"));
+            let text = |name: &str| {
+                string(
+                    entry.get(name),
+                    &format!("ManagedFieldsEntry.metadata.managedFields.{name}"),
+                )
+            };
             managed_fields.push(ManagedFields {
                 manager: text("manager")?,
                 operation: text("operation")?,
@@ -138,6 +178,7 @@ impl Decoder {
             labels: strings(fields.get("labels"), "ObjectMeta.metadata.labels")?,
             annotations: strings(fields.get("annotations"), "ObjectMeta.metadata.annotations")?,
             owner_references: list("ownerReferences")?,
+            finalizers: list("finalizers")?,
             managed_fields,
         })
     }

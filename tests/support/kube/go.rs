@@ -23,9 +23,7 @@ fn base64_error(engine: &GeneralPurpose, text: &str) -> Result<Vec<u8>, String> 
     engine.decode(&text).map_err(|error| {
         let at = match error {
             base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-            base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => {
-                text.len() - text.len() % 4
-            }
+            base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => text.len() - text.len() % 4,
         };
         format!("illegal base64 data at input byte {at}")
     })

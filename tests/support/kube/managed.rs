@@ -21,9 +21,16 @@ pub(super) fn after_write(
 ) -> Vec<ManagedFields> {
     let before = old.map(fields_of).unwrap_or_default();
     let after = fields_of(new);
-    let changed: BTreeSet<Path> =
-        after.iter().filter(|(path, value)| before.get(*path) != Some(value)).map(|(path, _)| path.clone()).collect();
-    let removed: BTreeSet<Path> = before.keys().filter(|path| !after.contains_key(*path)).cloned().collect();
+    let changed: BTreeSet<Path> = after
+        .iter()
+        .filter(|(path, value)| before.get(*path) != Some(value))
+        .map(|(path, _)| path.clone())
+        .collect();
+    let removed: BTreeSet<Path> = before
+        .keys()
+        .filter(|path| !after.contains_key(*path))
+        .cloned()
+        .collect();
 
     let mut own = changed.clone();
     let mut result = Vec::new();
@@ -37,7 +44,10 @@ pub(super) fn after_write(
         }
         owned.retain(|path| !changed.contains(path));
         if !owned.is_empty() {
-            result.push(ManagedFields { fields_v1: written(&owned), ..entry.clone() });
+            result.push(ManagedFields {
+                fields_v1: written(&owned),
+                ..entry.clone()
+            });
         }
     }
     if !own.is_empty() {
@@ -68,9 +78,23 @@ fn fields_of(secret: &Secret) -> BTreeMap<Path, String> {
             fields.insert(at, String::new());
         }
     };
-    map(&["data"], secret.data.iter().map(|(k, v)| (k, format!("{v:?}"))).collect());
-    map(&["metadata", "labels"], secret.metadata.labels.iter().map(|(k, v)| (k, v.clone())).collect());
-    map(&["metadata", "annotations"], secret.metadata.annotations.iter().map(|(k, v)| (k, v.clone())).collect());
+    map(
+        &["data"],
+        secret.data.iter().map(|(k, v)| (k, format!("{v:?}"))).collect(),
+    );
+    map(
+        &["metadata", "labels"],
+        secret.metadata.labels.iter().map(|(k, v)| (k, v.clone())).collect(),
+    );
+    map(
+        &["metadata", "annotations"],
+        secret
+            .metadata
+            .annotations
+            .iter()
+            .map(|(k, v)| (k, v.clone()))
+            .collect(),
+    );
     fields.insert(vec!["f:type".into()], secret.kind.clone());
     if let Some(immutable) = secret.immutable {
         fields.insert(vec!["f:immutable".into()], immutable.to_string());

@@ -48,6 +48,8 @@ pub(super) struct Metadata {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) owner_references: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) finalizers: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) managed_fields: Vec<ManagedFields>,
 }
 
@@ -74,7 +76,11 @@ pub(super) struct Typed<'a> {
 
 impl Secret {
     pub(super) fn typed(&self) -> Typed<'_> {
-        Typed { kind: "Secret", api_version: "v1", secret: self }
+        Typed {
+            kind: "Secret",
+            api_version: "v1",
+            secret: self,
+        }
     }
 
     /// The Secret as JSON, with `kind` and `apiVersion`.

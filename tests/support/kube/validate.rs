@@ -35,7 +35,12 @@ pub(super) fn change(old: &Secret, new: &Secret) -> Vec<Cause> {
     let (was, is) = (&old.metadata, &new.metadata);
     fixed("metadata.uid", &was.uid, &is.uid, format!("{:?}", is.uid));
     let shown = is.creation_timestamp.replace('T', " ").replace('Z', " +0000 UTC");
-    fixed("metadata.creationTimestamp", &was.creation_timestamp, &is.creation_timestamp, shown);
+    fixed(
+        "metadata.creationTimestamp",
+        &was.creation_timestamp,
+        &is.creation_timestamp,
+        shown,
+    );
     fixed("type", &old.kind, &new.kind, format!("{:?}", new.kind));
     if old.immutable == Some(true) {
         let why = "field is immutable when `immutable` is set";
@@ -72,7 +77,13 @@ fn metadata(secret: &Secret, causes: &mut Vec<Cause>) {
             causes.push(Cause::invalid("metadata.annotations", &format!("{key:?}"), &why));
         }
     }
-    if metadata.annotations.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_ANNOTATIONS {
+    if metadata
+        .annotations
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum::<usize>()
+        > MAX_ANNOTATIONS
+    {
         causes.push(Cause::too_long("metadata.annotations", MAX_ANNOTATIONS));
     }
 }
@@ -91,7 +102,10 @@ fn of_its_type(secret: &Secret, causes: &mut Vec<Cause>) {
         "kubernetes.io/ssh-auth" if secret.data.get("ssh-privatekey").is_none_or(|key| key.0.is_empty()) => {
             require("ssh-privatekey");
         }
-        "kubernetes.io/tls" => ["tls.crt", "tls.key"].into_iter().filter(|key| lacks(key)).for_each(require),
+        "kubernetes.io/tls" => ["tls.crt", "tls.key"]
+            .into_iter()
+            .filter(|key| lacks(key))
+            .for_each(require),
         "kubernetes.io/service-account-token" => {
             let name = "kubernetes.io/service-account.name";
             if secret.metadata.annotations.get(name).is_none_or(String::is_empty) {
@@ -108,15 +122,16 @@ fn docker_config(secret: &Secret, key: &str, causes: &mut Vec<Cause>) {
         causes.push(Cause::required(field, ""));
         return;
     };
-    let error = go::json_syntax_error(&text.0).or_else(|| {
-        match serde_json::from_slice::<serde_json::Value>(&text.0).ok()? {
+    let error =
+        go::json_syntax_error(&text.0).or_else(|| match serde_json::from_slice::<serde_json::Value>(&text.0).ok()? {
             serde_json::Value::Object(_) | serde_json::Value::Null => None,
             other => {
                 let kind = go::json_kind(&other);
-                Some(format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"))
+                Some(format!(
+                    "json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+                ))
             }
-        }
-    });
+        });
     if let Some(error) = error {
         causes.push(Cause::invalid(field, "\"<secret contents redacted>\"", &error));
     }
@@ -127,7 +142,11 @@ fn config_key_errors(key: &str) -> Vec<String> {
     if key.len() > 253 {
         errors.push("must be no more than 253 bytes".to_owned());
     }
-    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+    if key.is_empty()
+        || !key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    {
         errors.push(
             "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
              'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
@@ -174,7 +193,11 @@ pub(super) fn qualified_name_errors(key: &str) -> Vec<String> {
             name
         }
         [prefix, name] => {
-            errors.extend(subdomain_errors(prefix).into_iter().map(|why| format!("prefix part {why}")));
+            errors.extend(
+                subdomain_errors(prefix)
+                    .into_iter()
+                    .map(|why| format!("prefix part {why}")),
+            );
             name
         }
         _ => {
@@ -214,6 +237,8 @@ pub(super) fn label_value_errors(value: &str) -> Vec<String> {
 /// Begins and ends with an `outer` byte; in between those of `inner` may stand too.
 fn framed(text: &str, outer: impl Fn(u8) -> bool, inner: &[u8]) -> bool {
     let bytes = text.as_bytes();
-    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
+    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else {
+        return false;
+    };
     outer(first) && outer(last) && bytes.iter().all(|&byte| outer(byte) || inner.contains(&byte))
 }

@@ -102,17 +102,35 @@ fn what_cannot_be_checked_is_incomplete() {
     let mut dateless = list_users();
     dateless.headers.remove(2);
     for (request, text) in [
-        (edited("AWS4-HMAC-SHA256", "Bearer"), "Unsupported AWS 'algorithm': 'Bearer'."),
-        (edited("Signature=", "Sig="), "Authorization header requires 'Signature' parameter."),
+        (
+            edited("AWS4-HMAC-SHA256", "Bearer"),
+            "Unsupported AWS 'algorithm': 'Bearer'.",
+        ),
+        (
+            edited("Signature=", "Sig="),
+            "Authorization header requires 'Signature' parameter.",
+        ),
         (
             edited("/iam", ""),
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got \
              'AKIDEXAMPLE/20150830/us-east-1/aws4_request'",
         ),
-        (dateless, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."),
-        (edited(";host;", ";"), "'host' must be a 'SignedHeader' in the AWS Authorization."),
-        (edited(";x-amz-date", ""), "'x-amz-date' must be a 'SignedHeader' in the AWS Authorization."),
-        (with("x-amz-target", "A.B"), "'x-amz-target' must be a 'SignedHeader' in the AWS Authorization."),
+        (
+            dateless,
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
+        ),
+        (
+            edited(";host;", ";"),
+            "'host' must be a 'SignedHeader' in the AWS Authorization.",
+        ),
+        (
+            edited(";x-amz-date", ""),
+            "'x-amz-date' must be a 'SignedHeader' in the AWS Authorization.",
+        ),
+        (
+            with("x-amz-target", "A.B"),
+            "'x-amz-target' must be a 'SignedHeader' in the AWS Authorization.",
+        ),
         (
             edited(";x-amz-date", ";x-amz-date;x-amz-target"),
             "'x-amz-target' is named as a 'SignedHeader', but it does not exist in the HTTP request",
@@ -130,8 +148,16 @@ fn what_cannot_be_checked_is_incomplete() {
 #[test]
 fn the_scope_must_fit_the_call() {
     for (from, to, text) in [
-        ("us-east-1", "eu-west-1", "Credential should be scoped to a valid region."),
-        ("/iam/", "/sts/", "Credential should be scoped to correct service: 'iam'."),
+        (
+            "us-east-1",
+            "eu-west-1",
+            "Credential should be scoped to a valid region.",
+        ),
+        (
+            "/iam/",
+            "/sts/",
+            "Credential should be scoped to correct service: 'iam'.",
+        ),
         (
             "aws4_request",
             "aws5_request",

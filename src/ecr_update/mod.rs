@@ -1,0 +1,178 @@
+//! The job `ecr-update`: a fresh ECR login for every image-pull Secret, one AWS call for each pair of credential and
+//! region.
+
+pub mod docker_config;
+
+use std::collections::BTreeMap;
+
+use time::format_description::well_known::Rfc3339;
+
+use crate::aws::ecr::{self, Login};
+use crate::aws::{self, KeyPair, Meaning, Region};
+use crate::error::Fault;
+use crate::key_secret;
+use crate::kube::{self, Key, Scope, Secret};
+use crate::report::Tally;
+
+/// The label of a Secret to refresh.
+pub const LABEL: &str = "aws-ecr-updater";
+/// The annotation that names the Secret with the key pair, in the same namespace.
+pub const SOURCE: &str = "aws-ecr-updater/secret";
+/// The annotation that names the registry's region.
+pub const REGION: &str = "aws-ecr-updater/region";
+/// The annotation that says when the login ends, in RFC 3339.
+pub const EXPIRES_AT: &str = "aws-ecr-updater/expires-at";
+
+/// The data key of the Docker configuration.
+const DOCKER_CONFIG: &str = ".dockerconfigjson";
+
+/// How often a Secret is written before others who write it too are given up on.
+const MOST_WRITES: u32 = 3;
+
+/// What `ecr-update` is run with.
+#[derive(Debug)]
+pub struct Settings {
+    /// The namespaces to look at.
+    pub scope: Scope,
+    /// The region for Secrets that name none.
+    pub region: Option<Region>,
+}
+
+/// Refreshes every Secret in scope that has the label. What goes wrong with one is logged and counted, and keeps no other
+/// from its turn.
+///
+/// # Errors
+///
+/// When the Secrets cannot be listed.
+pub fn run(kube: &kube::Client, aws: &aws::Client, settings: &Settings) -> Result<Tally, kube::Error> {
+    let secrets = kube.list_secrets(&settings.scope, LABEL)?;
+    let mut tally = Tally::new("ecr-update", LABEL, "refreshed", &settings.scope, secrets.len());
+    let mut logins = Logins { kube, aws, sources: BTreeMap::new(), logins: BTreeMap::new() };
+    for secret in secrets {
+        let name = secret.key.clone();
+        match refresh(&mut logins, settings, secret) {
+            Ok(line) => {
+                log::info!("{name}: {line}");
+                tally.done(1);
+            }
+            Err(why) => {
+                log::error!("{name}: {why}");
+                tally.failed(1);
+            }
+        }
+    }
+    Ok(tally)
+}
+
+fn refresh(logins: &mut Logins<'_>, settings: &Settings, secret: Secret) -> Result<String, String> {
+    if secret.is_immutable() {
+        return Err("the Secret is immutable; replace it by one without `immutable: true`".into());
+    }
+    if !matches!(secret.secret_type(), "kubernetes.io/dockerconfigjson" | "Opaque") {
+        return Err(format!(
+            "the Secret's type is `{}`; expected `kubernetes.io/dockerconfigjson`",
+            crate::error::one_line(secret.secret_type())
+        ));
+    }
+    let source = source(&secret)?;
+    let region = region(&secret, settings.region.as_ref())?;
+    let (key, login) = logins.get(&source, &region)?;
+    let expires_at = login.expires_at.format(&Rfc3339).map_err(|error| format!("`expiresAt` is no time: {error}"))?;
+    store(logins.kube, secret, &login, &expires_at)?;
+    Ok(format!("login to {} with key {key} is valid until {expires_at}", login.registry))
+}
+
+fn source(secret: &Secret) -> Result<Key, String> {
+    let name = secret.annotation(SOURCE).map(str::trim).filter(|name| !name.is_empty()).ok_or_else(|| {
+        format!("annotation `{SOURCE}` is missing; it names the Secret with the key pair, in the same namespace")
+    })?;
+    Key::in_namespace_of(&secret.key, name).map_err(|error| format!("annotation `{SOURCE}`: {error}"))
+}
+
+fn region(secret: &Secret, default: Option<&Region>) -> Result<Region, String> {
+    match (secret.annotation(REGION).map(str::trim).filter(|text| !text.is_empty()), default) {
+        (Some(text), _) => Region::parse(text).map_err(|error| format!("annotation `{REGION}`: {error}")),
+        (None, Some(default)) => Ok(default.clone()),
+        (None, None) => Err(format!("annotation `{REGION}` is missing; it names the registry's region, such as `eu-west-1`")),
+    }
+}
+
+/// Merges the login and writes it, again on a fresh copy where somebody else was faster. The value is made anew from what
+/// the Secret then holds, so nothing of theirs is lost.
+fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &str) -> Result<(), String> {
+    let mut writes = 0;
+    loop {
+        let current = secret.data(DOCKER_CONFIG);
+        let merged = docker_config::merge(current.as_ref().map(|value| value.expose().as_slice()), login);
+        let merged = merged.map_err(|error| error.to_string())?;
+        // What an earlier write, thought lost, has stored.
+        let stored = current.as_ref() == Some(&merged) && secret.annotation(EXPIRES_AT) == Some(expires_at);
+        if writes > 0 && stored {
+            return Ok(());
+        }
+        secret.set_data(DOCKER_CONFIG, merged.expose());
+        secret.set_annotation(EXPIRES_AT, expires_at);
+        writes += 1;
+        let error = match kube.update_secret(&secret) {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        let again = matches!(error.fault(), Fault::Conflict | Fault::OutcomeUnknown);
+        if !again || writes == MOST_WRITES {
+            return Err(error.to_string());
+        }
+        log::debug!("{}: {error}; reading it again", secret.key);
+        let uid = secret.uid.clone();
+        secret = kube.get_secret(&secret.key).map_err(|error| error.to_string())?;
+        if secret.uid != uid || !secret.has_label(LABEL) {
+            return Err(format!("{} was replaced or lost its label meanwhile; nothing was written to it", secret.key));
+        }
+    }
+}
+
+/// The key pairs read and the logins received so far.
+struct Logins<'a> {
+    kube: &'a kube::Client,
+    aws: &'a aws::Client,
+    sources: BTreeMap<Key, Result<KeyPair, String>>,
+    logins: BTreeMap<(KeyPair, Region), Result<Login, String>>,
+}
+
+impl Logins<'_> {
+    /// A login by the pair in `source`, and the key's id.
+    fn get(&mut self, source: &Key, region: &Region) -> Result<(aws::AccessKeyId, Login), String> {
+        let pair = match self.sources.get(source) {
+            Some(known) => known.clone(),
+            None => self.read(source),
+        }?;
+        if let Some(known) = self.logins.get(&(pair.clone(), region.clone())) {
+            return known.clone().map(|login| (pair.id, login));
+        }
+        let (pair, login) = match ecr::get_authorization_token(self.aws, region, &pair) {
+            // A key that is unknown may have been replaced since its Secret was read; look once.
+            Err(error) if error.meaning() == Some(Meaning::UnknownKey) => match self.read(source) {
+                Ok(fresh) if fresh != pair => {
+                    let login = ecr::get_authorization_token(self.aws, region, &fresh);
+                    (fresh, login)
+                }
+                _ => (pair, Err(error)),
+            },
+            login => (pair, login),
+        };
+        let login = login.map_err(|error| format!("{error} (the key is from Secret {source})"));
+        self.logins.insert((pair.clone(), region.clone()), login.clone());
+        login.map(|login| (pair.id, login))
+    }
+
+    fn read(&mut self, source: &Key) -> Result<KeyPair, String> {
+        let read = self.kube.get_secret(source).map_err(|error| match error.fault() {
+            Fault::NotFound => format!("annotation `{SOURCE}` names Secret {source}, which is not there"),
+            _ => error.to_string(),
+        });
+        let pair = read.and_then(|secret| {
+            key_secret::pair(&secret).map_err(|error| format!("annotation `{SOURCE}` names Secret {source}: {error}"))
+        });
+        self.sources.insert(source.clone(), pair.clone());
+        pair
+    }
+}

@@ -1,0 +1,195 @@
+//! Every state of the member Secrets and of the deletions is put before `decide`, and the four rules of its module hold.
+
+use time::OffsetDateTime;
+
+use super::*;
+
+const POLICY: Policy =
+    Policy { probes: 3, spacing: Duration::from_secs(2), propagation_timeout: Duration::from_secs(120) };
+
+fn id(text: &str) -> AccessKeyId {
+    AccessKeyId::parse(text).unwrap()
+}
+
+fn old() -> AccessKeyId {
+    id("AKIAOLDOLDOLDOLD")
+}
+
+fn key(name: &str, status: KeyStatus) -> AccessKey {
+    AccessKey { id: id(name), status, created: OffsetDateTime::UNIX_EPOCH }
+}
+
+fn member(holds: Holds) -> Member {
+    Member { immutable: false, holds, writes: 0, refused: false, may_land: false }
+}
+
+struct Seen {
+    old: AccessKeyId,
+    members: Vec<Member>,
+    identity: Option<Who>,
+    keys: Option<Vec<AccessKey>>,
+    create: Create,
+    trust: Trust,
+    held: Option<bool>,
+    old_deletion: Deletion,
+    new_deletion: Deletion,
+}
+
+impl Seen {
+    fn at_start() -> Seen {
+        Seen {
+            old: old(),
+            members: vec![member(Holds::Old)],
+            identity: None,
+            keys: None,
+            create: Create::NotSent,
+            trust: Trust::default(),
+            held: None,
+            old_deletion: Deletion::NotTried,
+            new_deletion: Deletion::NotTried,
+        }
+    }
+
+    fn ready() -> Seen {
+        let keys = Some(vec![key("AKIAOLDOLDOLDOLD", KeyStatus::Active)]);
+        Seen { identity: Some(Who::User), keys, ..Seen::at_start() }
+    }
+
+    fn with_trusted_key() -> Seen {
+        let trust = Trust { in_a_row: 3, next: Duration::ZERO, deadline: Duration::from_secs(120) };
+        Seen { create: Create::Made(id("AKIANEWNEWNEWNEW")), trust, ..Seen::ready() }
+    }
+
+    fn decide(&self, now: u64) -> Step {
+        let seen = Observation {
+            old: &self.old,
+            members: &self.members,
+            identity: self.identity,
+            keys: self.keys.as_deref(),
+            create: &self.create,
+            trust: self.trust,
+            held: self.held,
+            old_deletion: self.old_deletion,
+            new_deletion: self.new_deletion,
+        };
+        decide(&seen, &POLICY, Duration::from_secs(now))
+    }
+}
+
+#[test]
+fn the_ordinary_way() {
+    let mut seen = Seen::at_start();
+    assert_eq!(seen.decide(0), Step::Identify);
+    seen.identity = Some(Who::User);
+    assert_eq!(seen.decide(0), Step::ListKeys);
+    seen.keys = Some(vec![key("AKIAOLDOLDOLDOLD", KeyStatus::Active)]);
+    assert_eq!(seen.decide(0), Step::Create);
+    seen.create = Create::Made(id("AKIANEWNEWNEWNEW"));
+    seen.trust.deadline = Duration::from_secs(120);
+    assert_eq!(seen.decide(1), Step::Probe);
+    seen.trust.next = Duration::from_secs(3);
+    assert_eq!(seen.decide(1), Step::Wait(Duration::from_secs(3)));
+    seen.trust.in_a_row = 3;
+    assert_eq!(seen.decide(5), Step::Publish(0));
+    seen.members[0] = Member { holds: Holds::New, writes: 1, ..member(Holds::New) };
+    assert_eq!(seen.decide(5), Step::FindHolders);
+    seen.held = Some(false);
+    assert_eq!(seen.decide(5), Step::DeleteOld);
+    seen.old_deletion = Deletion::Done;
+    assert_eq!(seen.decide(5), Step::Finish(Outcome::Rotated));
+}
+
+#[test]
+fn refusals_come_before_the_create() {
+    let with = |change: &dyn Fn(&mut Seen)| {
+        let mut seen = Seen::ready();
+        change(&mut seen);
+        seen.decide(0)
+    };
+    assert_eq!(with(&|s| s.members[0].immutable = true), Step::Finish(Outcome::Immutable(0)));
+    assert_eq!(with(&|s| s.identity = Some(Who::Root)), Step::Finish(Outcome::Root));
+    assert_eq!(with(&|s| s.identity = Some(Who::Other)), Step::Finish(Outcome::NoUser));
+    assert_eq!(with(&|s| s.keys = Some(Vec::new())), Step::Finish(Outcome::NotListed));
+    let inactive = key("AKIAOLDOLDOLDOLD", KeyStatus::Inactive);
+    assert_eq!(with(&|s| s.keys = Some(vec![inactive.clone()])), Step::Finish(Outcome::Inactive));
+    let foreign = key("AKIAFOREIGN00000", KeyStatus::Inactive);
+    let both = vec![key("AKIAOLDOLDOLDOLD", KeyStatus::Active), foreign.clone()];
+    assert_eq!(with(&|s| s.keys = Some(both.clone())), Step::Finish(Outcome::Foreign(vec![foreign.clone()])));
+}
+
+#[test]
+fn a_create_of_unknown_outcome_is_the_end() {
+    let seen = Seen { create: Create::Unknown, ..Seen::ready() };
+    assert_eq!(seen.decide(0), Step::Finish(Outcome::CreateUnknown));
+}
+
+#[test]
+fn a_key_that_is_not_trusted_in_time_is_withdrawn() {
+    let mut seen = Seen::with_trusted_key();
+    seen.trust.in_a_row = 2;
+    assert_eq!(seen.decide(120), Step::DeleteNew);
+    seen.new_deletion = Deletion::Failed;
+    assert_eq!(seen.decide(120), Step::Finish(Outcome::NotTrusted));
+}
+
+#[test]
+fn a_wait_ends_at_the_deadline() {
+    let mut seen = Seen::with_trusted_key();
+    seen.trust = Trust { in_a_row: 0, next: Duration::from_secs(130), deadline: Duration::from_secs(120) };
+    assert_eq!(seen.decide(100), Step::Wait(Duration::from_secs(120)));
+}
+
+/// All states of two Secrets after a trusted create: what is decided never breaks rules 2 and 3, and always moves on.
+#[test]
+fn every_state_of_two_secrets_keeps_the_rules() {
+    const HOLDS: [Holds; 6] = [Holds::Old, Holds::New, Holds::Other, Holds::Gone, Holds::Unread, Holds::Unreadable];
+    let members: Vec<Member> = HOLDS
+        .iter()
+        .flat_map(|&holds| {
+            [(0, false), (1, false), (1, true), (3, false), (3, true)].into_iter().flat_map(move |(writes, may_land)| {
+                [false, true].map(|refused| Member { immutable: false, holds, writes, refused, may_land })
+            })
+        })
+        .collect();
+    let mut states = 0;
+    for a in &members {
+        for b in &members {
+            for held in [None, Some(false), Some(true)] {
+                for old_deletion in [Deletion::NotTried, Deletion::Done, Deletion::Failed] {
+                    for new_deletion in [Deletion::NotTried, Deletion::Done, Deletion::Failed] {
+                        states += 1;
+                        let pair = vec![*a, *b];
+                        let seen =
+                            Seen { members: pair, held, old_deletion, new_deletion, ..Seen::with_trusted_key() };
+                        check(&seen);
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(states, 97_200);
+}
+
+fn check(seen: &Seen) {
+    let any = |holds| seen.members.iter().any(|m| m.holds == holds);
+    let step = seen.decide(10);
+    match step {
+        Step::DeleteOld => {
+            assert!(any(Holds::New) && !any(Holds::Old) && !any(Holds::Unread) && !any(Holds::Unreadable));
+            assert_eq!((seen.held, seen.old_deletion), (Some(false), Deletion::NotTried));
+        }
+        Step::DeleteNew => {
+            assert!(!any(Holds::New) && !any(Holds::Unread) && !any(Holds::Unreadable));
+            assert!(seen.members.iter().all(|m| !m.may_land), "a write may still land");
+        }
+        Step::Publish(at) => {
+            let member = seen.members[at];
+            assert!(member.holds == Holds::Old && !member.refused && member.writes < MOST_WRITES);
+        }
+        Step::Finish(Outcome::Rotated) => assert!(any(Holds::New) && !any(Holds::Old)),
+        Step::Reread(at) => assert_eq!(seen.members[at].holds, Holds::Unread),
+        Step::FindHolders => assert_eq!(seen.held, None),
+        Step::Finish(_) => {}
+        Step::Identify | Step::ListKeys | Step::Create | Step::Probe | Step::Wait(_) => panic!("{step:?} is long over"),
+    }
+}

@@ -1,0 +1,259 @@
+//! What is meant: the arguments and the environment, checked and put together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::aws::{Endpoints, Region};
+use crate::cli::{Command, Typed};
+use crate::error::{Fault, one_line};
+use crate::http::{Limits, Roots, certificates_from_pem};
+use crate::kube::{Access, Namespace, Scope, Token, in_cluster};
+use crate::{ecr_update, rotate};
+
+/// The variables that are read, and no others.
+pub const VARIABLES: &[&str] = &[
+    "NAMESPACE",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_IAM",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL_ECR",
+    "AWS_CA_BUNDLE",
+];
+
+/// How long one request may take when nothing is said.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a new key may take to be accepted when nothing is said.
+const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(120);
+/// AWS's answers are a few kilobytes.
+const AWS_BODY: u64 = 1024 * 1024;
+/// A page of 500 Secrets of some size; one Secret has at most 1 MiB of data.
+const KUBE_BODY: u64 = 64 * 1024 * 1024;
+
+/// All that a run needs.
+#[derive(Debug)]
+pub struct Settings {
+    /// What to do.
+    pub job: Job,
+    /// Which API server.
+    pub access: Access,
+    /// Where AWS is.
+    pub endpoints: Endpoints,
+    /// Whom to trust for AWS.
+    pub aws_roots: Roots,
+    /// Limits for a request to AWS.
+    pub aws_limits: Limits,
+    /// Limits for a request to the API server.
+    pub kube_limits: Limits,
+}
+
+/// What to do, and with what.
+#[derive(Debug)]
+pub enum Job {
+    /// Replace access keys.
+    Rotate(rotate::Settings),
+    /// Refresh image-pull logins.
+    EcrUpdate(ecr_update::Settings),
+}
+
+/// Something that cannot be meant.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Error {
+    fault: Fault,
+    text: String,
+}
+
+impl Error {
+    /// Who is at fault.
+    pub fn fault(&self) -> Fault {
+        self.fault
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn usage(text: impl Into<String>) -> Error {
+    Error { fault: Fault::Usage, text: text.into() }
+}
+
+fn configuration(text: impl Into<String>) -> Error {
+    Error { fault: Fault::Configuration, text: text.into() }
+}
+
+/// The environment: [`VARIABLES`] that are set.
+pub type Environment = BTreeMap<&'static str, String>;
+
+impl Settings {
+    /// Puts together what was typed and what the environment says.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be meant is named, with what was expected.
+    pub fn resolve(typed: &Typed, environment: &Environment) -> Result<Settings, Error> {
+        // An empty variable counts as not set, as it does for the AWS SDKs.
+        let set = |name: &str| environment.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let access = access(typed, &set)?;
+        let scope = scope(typed, environment.get("NAMESPACE"), &access)?;
+        let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| Some((name, set(name)?)));
+        let region = region
+            .map(|(name, text)| Region::parse(text).map_err(|error| configuration(format!("`{name}`: {error}"))))
+            .transpose()?;
+        let job = match typed.command.unwrap_or(Command::Rotate) {
+            Command::Rotate => Job::Rotate(rotate::Settings {
+                scope,
+                region: match region {
+                    Some(region) => region,
+                    // IAM is the partition's, so that a rotation needs no region; the older tool asked for none.
+                    None => Region::parse("us-east-1").map_err(|error| configuration(error.to_string()))?,
+                },
+                propagation_timeout: typed.propagation_timeout.unwrap_or(PROPAGATION_TIMEOUT),
+            }),
+            Command::EcrUpdate => Job::EcrUpdate(ecr_update::Settings { scope, region }),
+        };
+        let time = typed.request_timeout.unwrap_or(REQUEST_TIMEOUT);
+        let endpoint = |name: &'static str| {
+            set(name).map(|url| http_url(url).ok_or_else(|| {
+                configuration(format!("`{name}` is `{}`; expected a URL such as `https://host:port`", one_line(url)))
+            })).transpose()
+        };
+        Ok(Settings {
+            job,
+            access,
+            endpoints: Endpoints {
+                all: endpoint("AWS_ENDPOINT_URL")?,
+                iam: endpoint("AWS_ENDPOINT_URL_IAM")?,
+                sts: endpoint("AWS_ENDPOINT_URL_STS")?,
+                ecr: endpoint("AWS_ENDPOINT_URL_ECR")?,
+            },
+            aws_roots: match set("AWS_CA_BUNDLE") {
+                None => Roots::PublicAnd(Vec::new()),
+                Some(path) => Roots::PublicAnd(certificates("`AWS_CA_BUNDLE`", Path::new(path))?),
+            },
+            aws_limits: Limits { time, body: AWS_BODY },
+            kube_limits: Limits { time, body: KUBE_BODY },
+        })
+    }
+}
+
+fn access<'e>(typed: &Typed, set: &dyn Fn(&str) -> Option<&'e str>) -> Result<Access, Error> {
+    let Some(server) = &typed.server else {
+        for (name, given) in [
+            ("--token-file", typed.token_file.is_some()),
+            ("--certificate-authority", typed.certificate_authority.is_some()),
+        ] {
+            if given {
+                return Err(usage(format!("`{name}` goes with `--server`; give both or neither")));
+            }
+        }
+        let (host, port) = (set("KUBERNETES_SERVICE_HOST"), set("KUBERNETES_SERVICE_PORT"));
+        return in_cluster::access(host, port, Path::new(in_cluster::SERVICE_ACCOUNT))
+            .map_err(|error| configuration(error.to_string()));
+    };
+    let server = http_url(server).filter(|url| url.starts_with("https://")).ok_or_else(|| {
+        usage(format!(
+            "`--server` is `{}`; expected `https://host:port` (a bearer token is never sent in the clear)",
+            one_line(server)
+        ))
+    })?;
+    let Some(token) = &typed.token_file else {
+        return Err(usage("`--server` needs `--token-file`, a file with a bearer token for it"));
+    };
+    std::fs::metadata(token).map_err(|error| unreadable("`--token-file`", token, &error))?;
+    let roots = match &typed.certificate_authority {
+        None => Roots::PublicAnd(Vec::new()),
+        Some(path) => Roots::Only(certificates("`--certificate-authority`", path)?),
+    };
+    let namespace = Namespace::parse("default").map_err(|error| configuration(error.to_string()))?;
+    Ok(Access { server, roots, token: Token::File(token.clone()), namespace })
+}
+
+fn scope(typed: &Typed, variable: Option<&String>, access: &Access) -> Result<Scope, Error> {
+    match (&typed.namespace, typed.all_namespaces, variable) {
+        (Some(_), true, _) => Err(usage("`--namespace` and `--all-namespaces` contradict each other; give one of them")),
+        (Some(name), false, _) => {
+            Namespace::parse(name).map(Scope::One).map_err(|error| usage(format!("`--namespace`: {error}")))
+        }
+        (None, true, _) => Ok(Scope::All),
+        (None, false, Some(name)) if name.is_empty() => Ok(Scope::All),
+        (None, false, Some(name)) => {
+            Namespace::parse(name).map(Scope::One).map_err(|error| configuration(format!("`NAMESPACE`: {error}")))
+        }
+        (None, false, None) => Ok(Scope::One(access.namespace.clone())),
+    }
+}
+
+/// A URL of scheme, host and perhaps a path, without a slash at its end.
+fn http_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let fits = !rest.starts_with(['/', ':']) && rest.bytes().all(|b| b.is_ascii_graphic() && !b"@?#\\\"<>".contains(&b));
+    (fits && !rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
+}
+
+fn certificates(setting: &str, path: &Path) -> Result<Vec<rustls::pki_types::CertificateDer<'static>>, Error> {
+    let pem = std::fs::read(path).map_err(|error| unreadable(setting, path, &error))?;
+    certificates_from_pem(&pem).map_err(|error| configuration(format!("{setting} names `{}`: {error}", path.display())))
+}
+
+fn unreadable(setting: &str, path: &Path, error: &std::io::Error) -> Error {
+    configuration(format!("{setting} names `{}`, which cannot be read: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn access_in(namespace: &str) -> Access {
+        Access {
+            server: "https://[::1]:6443".into(),
+            roots: Roots::Only(Vec::new()),
+            token: Token::File(PathBuf::from("token")),
+            namespace: Namespace::parse(namespace).unwrap(),
+        }
+    }
+
+    fn typed(arguments: &[&str]) -> Typed {
+        let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
+        match crate::cli::parse(&arguments) {
+            Ok(crate::cli::Parsed::Run(typed)) => typed,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_namespace_comes_from_the_flag_the_variable_or_the_pod() {
+        let scope_of = |arguments: &[&str], variable: Option<&str>| {
+            let variable = variable.map(str::to_owned);
+            scope(&typed(arguments), variable.as_ref(), &access_in("pod")).map(|scope| scope.to_string())
+        };
+        assert_eq!(scope_of(&["-n", "a"], Some("b")).unwrap(), "namespace a");
+        assert_eq!(scope_of(&["-A"], Some("b")).unwrap(), "all namespaces");
+        assert_eq!(scope_of(&[], Some("b")).unwrap(), "namespace b");
+        assert_eq!(scope_of(&[], Some("")).unwrap(), "all namespaces");
+        assert_eq!(scope_of(&[], None).unwrap(), "namespace pod");
+        assert!(scope_of(&["-A", "-n", "a"], None).is_err());
+        assert!(scope_of(&["-n", "A_B"], None).is_err());
+        assert!(scope_of(&[], Some("A_B")).is_err());
+    }
+
+    #[test]
+    fn urls() {
+        assert_eq!(http_url("https://h:6443/k8s/clusters/c-1/").as_deref(), Some("https://h:6443/k8s/clusters/c-1"));
+        assert_eq!(http_url("http://[::1]:80").as_deref(), Some("http://[::1]:80"));
+        for bad in ["", "h:6443", "https://", "https:///x", "https://u:p@h", "https://h?x", "ftp://h", "https://h h"] {
+            assert_eq!(http_url(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! From a request to the part that answers it.
+
+use serde_json::json;
+
+use super::options::{self, Options};
+use super::route::{self, Form, Resource};
+use super::write::Write;
+use super::{State, discovery, list, refusal, status, watch};
+use crate::support::server::{Reply, Request};
+
+impl State {
+    /// In the real server's order: who is it, may they, is it understood, then what is asked for.
+    pub(super) fn answer(&mut self, request: &Request) -> Result<Reply, Reply> {
+        if let Some(name) = options::unknown_parameter(request) {
+            self.violations.push(format!(
+                "unknown parameter `{name}`: {} {}?{}",
+                request.method, request.path, request.raw_query
+            ));
+            return Err(refusal::bad_request(format!("unknown query parameter {name:?}")));
+        }
+        let identity = self.tokens.authenticate(request)?;
+        let Some(resource) = Resource::from_path(&request.path) else {
+            identity.authorize_path(&request.method, &request.path)?;
+            return Ok(discovery::answer(request));
+        };
+        let options = Options::parse(request);
+        let unread = Options::default();
+        identity.authorize(&request.method, &resource, options.as_ref().unwrap_or(&unread))?;
+        if let Some(name) = resource.namespace_itself().filter(|_| request.method == "GET") {
+            return self.namespace(name);
+        }
+        if !resource.is_secrets() {
+            return Err(discovery::page_not_found());
+        }
+        let form = route::negotiate(request)?;
+        self.secrets(request, &resource, &options?, form)
+    }
+
+    /// Which kubectl asks for when it does not find a Secret, to say what is missing.
+    fn namespace(&self, name: &str) -> Result<Reply, Reply> {
+        if !self.store.namespaces.contains(name) {
+            return Err(refusal::not_found("namespaces", name));
+        }
+        let metadata = json!({ "name": name, "labels": { "kubernetes.io/metadata.name": name } });
+        let phase = json!({ "phase": "Active" });
+        Ok(status::json(
+            200,
+            &json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": metadata, "status": phase }),
+        ))
+    }
+
+    fn secrets(
+        &mut self,
+        request: &Request,
+        resource: &Resource,
+        options: &Options,
+        form: Form,
+    ) -> Result<Reply, Reply> {
+        let now = self.now();
+        let store = &mut self.store;
+        let namespace = resource.namespace.as_deref();
+        match (request.method.as_str(), namespace, resource.name.as_deref()) {
+            ("GET", _, None) if options.watch => Ok(watch::watch(store, namespace, options)),
+            ("GET", _, None) => list::list(store, namespace, options, form, now),
+            ("GET", Some(namespace), Some(name)) => list::get(store, namespace, name, options, form, now),
+            (method, Some(namespace), name) => {
+                let write = Write {
+                    store,
+                    namespace,
+                    request,
+                    options,
+                    form,
+                    now,
+                };
+                match (method, name) {
+                    ("POST", None) => write.create(),
+                    ("PUT", Some(name)) => write.update(name),
+                    ("PATCH", Some(name)) => write.patch(name),
+                    ("DELETE", Some(name)) => write.delete(name),
+                    _ => Err(refusal::method_not_allowed()),
+                }
+            }
+            _ => Err(refusal::method_not_allowed()),
+        }
+    }
+}
+
