@@ -30,13 +30,16 @@ impl FromStr for Command {
     }
 }
 
-/// Rotates the IAM access keys held in Kubernetes Secrets, and refreshes ECR image-pull logins.
-///
-/// Commands:
-///   rotate      replace the key pair in every Secret with the label aws-rotate-key=true: create a new key, wait until AWS accepts it, write it to the Secret, delete the old one (this is the default)
-///   ecr-update  put a fresh ECR login into every Secret with the label aws-ecr-updater=true
+/// The arguments, checked one by one but not against each other.
 #[derive(Debug, FromArgs, PartialEq)]
 #[argh(
+    description = "Rotates the IAM access keys held in Kubernetes Secrets, and refreshes ECR image-pull logins.\n\
+    \n\
+    Commands:\n\
+    \u{a0} rotate            replace the key pair in every Secret with the label aws-rotate-key=true:\n\
+    \u{a0}                   create a key, wait until AWS accepts it, write it to the Secret, delete\n\
+    \u{a0}                   the old one. This is what is done when no command is given.\n\
+    \u{a0} ecr-update        put a fresh ECR login into every Secret with the label aws-ecr-updater=true",
     example = "In a pod, for the pod's own namespace:\n\
     {command_name} rotate\n\
     \n\

@@ -58,7 +58,7 @@ impl Client {
             if let Some(token) = &next {
                 path += &format!("&continue={}", encode(token));
             }
-            let error = |cause| Error { verb: "list", target: format!("Secrets in {scope}"), cause };
+            let error = |cause| self.error("list", format!("Secrets in {scope}"), cause);
             let page = match self.get(&path) {
                 Ok(reply) => secret::parse_list(reply.body.expose())
                     .ok_or_else(|| error(status::unexpected(&reply, "a SecretList")))?,
@@ -87,7 +87,7 @@ impl Client {
     ///
     /// As for every request; reading is repeated where that can help.
     pub fn get_secret(&self, key: &Key) -> Result<Secret, Error> {
-        let error = |cause| Error { verb: "get", target: key.to_string(), cause };
+        let error = |cause| self.error("get", key.to_string(), cause);
         let reply = self.get(&path_of(key)).map_err(error)?;
         secret::parse(reply.body.expose()).ok_or_else(|| error(status::unexpected(&reply, "a Secret")))
     }
@@ -100,7 +100,7 @@ impl Client {
     /// [`Fault::Conflict`](crate::error::Fault::Conflict) when somebody else was first,
     /// [`Fault::OutcomeUnknown`](crate::error::Fault::OutcomeUnknown) when it may or may not have been stored.
     pub fn update_secret(&self, secret: &Secret) -> Result<Secret, Error> {
-        let error = |cause| Error { verb: "update", target: secret.key.to_string(), cause };
+        let error = |cause| self.error("update", secret.key.to_string(), cause);
         let body = serde_json::to_vec(secret.object()).map_err(|why| error(Cause::Unreadable(why.to_string())))?;
         let body = Sensitive::new(body);
         let path = path_of(&secret.key);
@@ -115,6 +115,10 @@ impl Client {
         );
         let reply = reply.map_err(error)?;
         secret::parse(reply.body.expose()).ok_or_else(|| error(status::unexpected(&reply, "a Secret")))
+    }
+
+    fn error(&self, verb: &'static str, target: String, cause: Cause) -> Error {
+        Error { verb, target, server: self.server.clone(), cause }
     }
 
     fn get(&self, path: &str) -> Result<http::Reply, Cause> {

@@ -16,6 +16,8 @@ pub struct Error {
     pub(super) verb: &'static str,
     /// What it was about: `namespace/name`, or a list.
     pub(super) target: String,
+    /// The server that was asked.
+    pub(super) server: String,
     /// Why it did not succeed.
     pub cause: Cause,
 }
@@ -143,7 +145,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kubernetes: {} {}: {}", self.verb, self.target, self.cause)?;
+        write!(f, "Kubernetes: {} {} at {}: {}", self.verb, self.target, self.server, self.cause)?;
         match self.advice() {
             Some(advice) => write!(f, "; {advice}"),
             None => Ok(()),

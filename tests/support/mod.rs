@@ -1,10 +1,11 @@
 //! Stand-ins for AWS and Kubernetes over real TCP and TLS, and what drives the program against them.
 
-// Each test target uses its own part of this.
-#![allow(dead_code)]
+// Each test target uses its own part of this, and none is a library.
+#![allow(dead_code, unreachable_pub)]
 
 pub mod aws;
 pub mod kube;
+pub mod program;
 pub mod script;
 pub mod server;
 pub mod tls;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::options::Options;
 use super::route::Resource;
-use super::{random_uid, status};
+use super::{random_uid, refusal};
 use crate::support::server::{Reply, Request};
 
 #[derive(Clone, Debug)]
@@ -79,10 +79,6 @@ impl Tokens {
 }
 
 impl Identity {
-    pub(super) fn is_admin(&self) -> bool {
-        matches!(self.rights, Rights::All)
-    }
-
     /// Refuses what RBAC does not allow on a resource.
     pub(super) fn authorize(&self, method: &str, resource: &Resource, options: &Options) -> Result<(), Reply> {
         let verb = verb(method, resource, options);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::go;
 use super::object::{Bytes, ManagedFields, Metadata, Secret};
-use super::status;
+use super::refusal;
 use crate::support::server::Reply;
 
 /// A Secret as a client wrote it. What the server must fill in is empty.

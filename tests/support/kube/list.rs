@@ -8,9 +8,9 @@ use super::go;
 use super::object::Secret;
 use super::options::Options;
 use super::route::Form;
-use super::status;
 use super::store::Store;
 use super::table::Table;
+use super::{refusal, status};
 use crate::support::server::Reply;
 
 #[derive(Serialize)]

@@ -6,7 +6,8 @@
 //!
 //! Not offered, and refused as a real server refuses what it does not know: YAML, JSON patches and server-side apply
 //! (415), answers in protobuf (406), deleting collections (405), other resources (403 or 404), `generateName` (422). A
-//! watch tells what has happened and ends. Finalizers are kept but hold nothing up.
+//! watch tells what has happened and ends. Finalizers are kept but hold nothing up. kubectl works from version 1.29 on;
+//! older ones want a schema in protobuf before `create -f` and `apply`.
 
 mod access;
 mod answer;
@@ -36,17 +37,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::server::{Reply, Request, Server, Service};
 use access::Tokens;
 use object::Secret;
-use options::Options;
-use route::Resource;
 use store::Store;
-use write::Write;
 
 /// A cluster's API server. The namespaces `default` and `kube-system` exist from the start.
 pub struct Cluster {

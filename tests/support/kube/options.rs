@@ -1,7 +1,8 @@
 //! The query of a request.
 
+use super::refusal;
 use super::selector::{FieldSelector, LabelSelector};
-use super::status::{self, Cause};
+use super::status::Cause;
 use crate::support::server::{Reply, Request};
 
 /// What this stand-in knows. Anything else is a bug of the client, or something the stand-in must first learn.

@@ -1,6 +1,6 @@
 //! What a path and an `Accept` header ask for.
 
-use super::status;
+use super::refusal;
 use crate::support::server::{Reply, Request, percent_decode};
 
 /// A resource's path: `/api/v1/namespaces/t/secrets/s1` or `/apis/apps/v1/deployments`.

@@ -9,7 +9,7 @@ use crate::support::server::Reply;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Cause {
     #[serde(skip_serializing_if = "str::is_empty")]
-    reason: &'static str,
+    pub(super) reason: &'static str,
     pub(super) message: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) field: String,

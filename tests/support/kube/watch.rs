@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::list::prefix;
 use super::object::Secret;
 use super::options::Options;
-use super::status;
 use super::store::Store;
+use super::{refusal, status};
 use crate::support::server::Reply;
 
 pub(super) fn watch(store: &Store, namespace: Option<&str>, options: &Options) -> Reply {

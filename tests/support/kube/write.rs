@@ -11,7 +11,7 @@ use super::options::{FieldValidation, Options};
 use super::patch::{self, Strategy};
 use super::route::{Form, media_type};
 use super::store::Store;
-use super::{format_time, go, list, protobuf, random_uid, status, validate};
+use super::{format_time, go, list, protobuf, random_uid, refusal, status, validate};
 use crate::support::server::{Reply, Request};
 
 const MAX_BODY: usize = 3 * 1024 * 1024;
@@ -67,7 +67,13 @@ impl Write<'_> {
         let old = self.store.get(self.namespace, name);
         let (wanted, actual) = (&secret.metadata.uid, old.as_ref().map_or("", |old| &old.metadata.uid));
         if !wanted.is_empty() && wanted != actual {
-            return Err(refusal::precondition_failed(self.namespace, name, "UID", wanted, actual));
+            return Err(refusal::precondition_failed(
+                self.namespace,
+                name,
+                "UID",
+                wanted,
+                actual,
+            ));
         }
         let old = old.ok_or_else(|| refusal::not_found("secrets", name))?;
         self.replace(&old, secret, &unknown)

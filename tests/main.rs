@@ -1,0 +1,5 @@
+//! The program, driven over real TCP and TLS against stand-ins that behave like the real services.
+
+mod rotate;
+mod samples;
+mod support;

@@ -1,0 +1,266 @@
+//! The program under test as a child process with an environment of its own, and the world it is put into.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::aws::{AccessKey, Cloud};
+use super::kube::Cluster;
+use super::server::Server;
+use super::tls::Authority;
+
+/// A run that takes longer than this hangs. It is no measure of speed.
+const HANGS: Duration = Duration::from_secs(150);
+
+/// A folder for one test's files, removed with it.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("aws-iam-credential-rotate-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+        let path = env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a new folder among the temporary files");
+        Scratch(path)
+    }
+
+    /// Writes a file and tells its path.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, content).expect("a file in a folder of our own");
+        path
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A command line and an environment that nothing is inherited into.
+#[derive(Clone)]
+pub struct Program {
+    path: PathBuf,
+    arguments: Vec<String>,
+    environment: BTreeMap<String, String>,
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Program {
+    pub fn new(path: impl Into<PathBuf>) -> Program {
+        Program { path: path.into(), arguments: Vec::new(), environment: BTreeMap::new() }
+    }
+
+    pub fn arg(mut self, argument: impl AsRef<str>) -> Program {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    pub fn args(self, arguments: &[&str]) -> Program {
+        arguments.iter().fold(self, |program, argument| program.arg(argument))
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<str>) -> Program {
+        self.environment.insert(name.to_owned(), value.as_ref().to_owned());
+        self
+    }
+
+    /// As it would be typed.
+    pub fn command_line(&self) -> String {
+        let words = self.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let path = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        words.chain([path]).chain(self.arguments.iter().cloned()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Starts it, its output piped.
+    pub fn start(&self) -> Child {
+        Command::new(&self.path)
+            .args(&self.arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", self.path.display()))
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self) -> Run {
+        let mut child = self.start();
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let read = |mut from: Box<dyn Read + Send>| {
+            thread::spawn(move || {
+                let mut text = String::new();
+                let _ = from.read_to_string(&mut text);
+                text
+            })
+        };
+        let (stdout, stderr) = (read(Box::new(stdout)), read(Box::new(stderr)));
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("the status of a child of ours") {
+                break status;
+            }
+            if start.elapsed() > HANGS {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("{} hangs; it said: {}", self.command_line(), stderr.join().unwrap_or_default());
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        Run { code: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    }
+}
+
+impl Run {
+    /// The log without its times: `INFO  text`. AWS's request ids, which differ from run to run, are `ID`, and the
+    /// stand-ins' addresses are `AWS` and `KUBE`.
+    pub fn log(&self, world: &World) -> Vec<String> {
+        let (aws, kube) = (format!("127.0.0.1:{}", world.aws.port()), world.kube.url());
+        let lines = self.stderr.lines().map(|line| line.split_once(' ').map_or(line, |(_, rest)| rest));
+        lines.map(|line| without_request_ids(&line.replace(&kube, "KUBE").replace(&aws, "AWS"))).collect()
+    }
+}
+
+fn without_request_ids(line: &str) -> String {
+    match line.split_once("request id ") {
+        None => line.to_owned(),
+        Some((before, after)) => {
+            let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(after.len());
+            format!("{before}request id ID{}", without_request_ids(&after[end..]))
+        }
+    }
+}
+
+/// The program to test: the one that `PROGRAM_UNDER_TEST` names, else the one that Cargo built for this test.
+pub fn under_test() -> PathBuf {
+    match env::var_os("PROGRAM_UNDER_TEST") {
+        Some(path) => path.into(),
+        None => option_env!("CARGO_BIN_EXE_aws-iam-credential-rotate").expect("set for tests by Cargo").into(),
+    }
+}
+
+/// An AWS, a Kubernetes API, a user `ci` with a key, and the way there.
+pub struct World {
+    pub cloud: Arc<Cloud>,
+    pub aws: Server,
+    pub cluster: Arc<Cluster>,
+    pub kube: Server,
+    pub files: Scratch,
+    pub key: AccessKey,
+}
+
+/// The namespace of [`World`].
+pub const NAMESPACE: &str = "t";
+
+/// What the manifests in `deploy/` grant.
+pub const VERBS: &[&str] = &["get", "list", "watch", "update"];
+
+impl World {
+    pub fn new() -> World {
+        let cloud = Cloud::new();
+        cloud.add_user("ci");
+        let key = cloud.add_key("ci");
+        let cluster = Cluster::new();
+        cluster.add_namespace(NAMESPACE);
+        let authority = Authority::new("cluster");
+        let kube = cluster.start("127.0.0.1", authority.server(&["127.0.0.1"]));
+        let files = Scratch::new();
+        files.file("ca.crt", authority.pem());
+        files.file("token", cluster.token("system:serviceaccount:t:rotate", &[(NAMESPACE, VERBS)]));
+        World { aws: cloud.start(), cloud, cluster, kube, files, key }
+    }
+
+    pub fn file(&self, name: &str) -> String {
+        self.files.path().join(name).display().to_string()
+    }
+
+    /// The program, told the way to this world and nothing else.
+    pub fn program(&self, path: impl Into<PathBuf>) -> Program {
+        Program::new(path)
+            .args(&["--server", &self.kube.url(), "--token-file", &self.file("token")])
+            .args(&["--certificate-authority", &self.file("ca.crt")])
+            .env("NAMESPACE", NAMESPACE)
+            .env("AWS_ENDPOINT_URL", self.aws.url())
+    }
+
+    /// The program with these arguments, run to its end in this world. Whatever a test looks at, nothing secret may be in
+    /// what it printed or in an annotation, and it prints nothing to stdout.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        self.check(self.program(under_test()).args(arguments))
+    }
+
+    /// Runs `program`, with [`World::run`]'s checks.
+    pub fn check(&self, program: Program) -> Run {
+        let run = program.run();
+        assert_eq!(run.stdout, "");
+        let annotations = self.cluster.names().into_iter().filter_map(|name| {
+            let (namespace, name) = name.split_once('/')?;
+            Some(self.cluster.secret(namespace, name)?["metadata"]["annotations"].to_string())
+        });
+        let seen = annotations.fold(run.stderr.clone(), |seen, annotations| seen + &annotations);
+        let token = fs::read_to_string(self.file("token")).unwrap_or_default();
+        for secret in self.cloud.secrets().into_iter().chain([token.trim().to_owned()]).filter(|s| !s.is_empty()) {
+            // Not `contains` in an assertion's text: a failing test must not print it either.
+            let leaks = seen.contains(&secret) || seen.contains(&STANDARD.encode(&secret));
+            assert!(!leaks, "a secret was printed or annotated");
+        }
+        run
+    }
+
+    /// Stores the Secret `name` with this pair, labelled for `rotate`.
+    pub fn add_key_secret(&self, name: &str, id: &str, secret: &str) {
+        self.cluster.add_secret(serde_json::json!({
+            "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"aws-rotate-key": "true"}},
+            "stringData": {"access_key_id": id, "secret_access_key": secret},
+        }));
+    }
+
+    /// Stores the image-pull Secret `name` with this value, labelled for `ecr-update`.
+    pub fn add_pull_secret(&self, name: &str, source: &str, region: &str, config: &str) {
+        self.cluster.add_secret(serde_json::json!({
+            "metadata": {
+                "name": name, "namespace": NAMESPACE, "labels": {"aws-ecr-updater": "true"},
+                "annotations": {"aws-ecr-updater/secret": source, "aws-ecr-updater/region": region},
+            },
+            "type": "kubernetes.io/dockerconfigjson",
+            "stringData": {".dockerconfigjson": config},
+        }));
+    }
+
+    /// A data value of a Secret, as text.
+    pub fn value(&self, name: &str, key: &str) -> String {
+        let value = self.cluster.data(NAMESPACE, name, key).unwrap_or_else(|| panic!("{name} has no {key}"));
+        String::from_utf8(value).expect("text")
+    }
+}
+
+impl Drop for World {
+    /// Whatever a test looks at, a request that a real server would not understand fails it.
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            assert_eq!(self.cluster.violations(), Vec::<String>::new());
+        }
+    }
+}
