@@ -52,7 +52,10 @@ impl FromStr for Command {
     AWS_CA_BUNDLE                file of certificate authorities to trust for AWS beside the public ones\n\
     RUST_LOG                     error, warn, info (default), debug or trace",
     error_code(0, "all is well"),
-    error_code(1, "at least one Secret failed, or the Secrets could not be listed; the log names each"),
+    error_code(
+        1,
+        "at least one Secret failed, or the Secrets could not be listed; the log names each"
+    ),
     error_code(2, "wrong usage or configuration; nothing was done")
 )]
 pub struct Typed {
@@ -128,9 +131,10 @@ pub fn parse(arguments: &[String]) -> Result<Parsed, String> {
         Ok(typed) if typed.version => Ok(Parsed::Print(format!("{NAME} {}\n", env!("CARGO_PKG_VERSION")))),
         Ok(typed) => Ok(Parsed::Run(typed)),
         Err(argh::EarlyExit { output, status: Ok(()) }) => Ok(Parsed::Print(output)),
-        Err(argh::EarlyExit { output, status: Err(()) }) => {
-            Err(format!("{}\nRun `{NAME} --help` for usage.", output.trim_end()))
-        }
+        Err(argh::EarlyExit {
+            output,
+            status: Err(()),
+        }) => Err(format!("{}\nRun `{NAME} --help` for usage.", output.trim_end())),
     }
 }
 

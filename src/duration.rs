@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// What is expected, for messages.
-pub const EXPECTED: &str = "expected numbers with units in the order d, h, m, s, such as `90d`, `1d12h`, `30m` or `45s`";
+pub const EXPECTED: &str =
+    "expected numbers with units in the order d, h, m, s, such as `90d`, `1d12h`, `30m` or `45s`";
 
 /// Reads a length of time. Every number has a unit, each unit occurs once, and they go from the largest to the smallest.
 pub fn parse(text: &str) -> Option<Duration> {
@@ -32,7 +33,20 @@ mod tests {
         assert_eq!(seconds("1d12h"), Some(129_600));
         assert_eq!(seconds("1d2h3m4s"), Some(93_784));
         assert_eq!(seconds("0s"), Some(0));
-        for bad in ["", "5", "d", "12h1d", "1h1h", "1 h", "-1h", "1.5h", "1w", "99999999999999999999d", "213503982334602d", "1hx"] {
+        for bad in [
+            "",
+            "5",
+            "d",
+            "12h1d",
+            "1h1h",
+            "1 h",
+            "-1h",
+            "1.5h",
+            "1w",
+            "99999999999999999999d",
+            "213503982334602d",
+            "1hx",
+        ] {
             assert_eq!(seconds(bad), None, "{bad}");
         }
     }

@@ -31,7 +31,10 @@ impl fmt::Display for NoPair {
                 f,
                 "data key `{name}` is missing; the Secret needs `{ACCESS_KEY_ID}` and `{SECRET_ACCESS_KEY}`"
             ),
-            NoPair::Empty(name) => write!(f, "the value of data key `{name}` is empty; put the key pair of an IAM user there"),
+            NoPair::Empty(name) => write!(
+                f,
+                "the value of data key `{name}` is empty; put the key pair of an IAM user there"
+            ),
             NoPair::NotUtf8(name) => write!(
                 f,
                 "the value of data key `{name}` is not valid UTF-8; was it base64-encoded twice, or stored in another encoding?"
@@ -59,6 +62,12 @@ pub fn pair(secret: &Secret) -> Result<KeyPair, NoPair> {
 
 fn text(secret: &Secret, name: &'static str) -> Result<Sensitive<String>, NoPair> {
     let value = secret.data(name).ok_or(NoPair::Missing(name))?;
-    let text = std::str::from_utf8(value.expose()).map_err(|_| NoPair::NotUtf8(name))?.trim();
-    if text.is_empty() { Err(NoPair::Empty(name)) } else { Ok(Sensitive::new(text.to_owned())) }
+    let text = std::str::from_utf8(value.expose())
+        .map_err(|_| NoPair::NotUtf8(name))?
+        .trim();
+    if text.is_empty() {
+        Err(NoPair::Empty(name))
+    } else {
+        Ok(Sensitive::new(text.to_owned()))
+    }
 }

@@ -33,9 +33,8 @@ fn main() -> ExitCode {
 }
 
 fn run(typed: &Typed) -> u8 {
-    let settings = environment().and_then(|environment| {
-        Settings::resolve(typed, &environment).map_err(|error| error.to_string())
-    });
+    let settings =
+        environment().and_then(|environment| Settings::resolve(typed, &environment).map_err(|error| error.to_string()));
     let settings = match settings {
         Ok(settings) => settings,
         Err(why) => {
@@ -45,7 +44,10 @@ fn run(typed: &Typed) -> u8 {
     };
     let kube_http = http::Client::new(settings.access.roots.clone(), settings.kube_limits);
     let kube = kube::Client::new(kube_http, settings.access);
-    let aws = aws::Client::new(http::Client::new(settings.aws_roots, settings.aws_limits), settings.endpoints);
+    let aws = aws::Client::new(
+        http::Client::new(settings.aws_roots, settings.aws_limits),
+        settings.endpoints,
+    );
     let tally = match &settings.job {
         Job::Rotate(settings) => rotate::run(&kube, &aws, settings),
         Job::EcrUpdate(settings) => ecr_update::run(&kube, &aws, settings),
@@ -64,7 +66,9 @@ fn run(typed: &Typed) -> u8 {
 
 fn arguments() -> Result<Vec<String>, String> {
     let text = |argument: std::ffi::OsString| {
-        argument.into_string().map_err(|argument| format!("argument `{}` is not valid UTF-8", argument.display()))
+        argument
+            .into_string()
+            .map_err(|argument| format!("argument `{}` is not valid UTF-8", argument.display()))
     };
     env::args_os().skip(1).map(text).collect()
 }
@@ -86,7 +90,13 @@ fn environment() -> Result<Environment, String> {
 /// Secrets are in this process's memory; no dump of it may be written, and no other process of the user may read it.
 fn forbid_core_dumps() {
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = rustix::process::setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    );
 }
 
 /// One line for each event: time, level, text. What the libraries log is never shown, at no level: some of them log what

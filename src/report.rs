@@ -19,7 +19,15 @@ pub struct Tally {
 impl Tally {
     /// A tally for a job that looks for Secrets with `label`; `done_word` is what it calls a success.
     pub fn new(job: &'static str, label: &'static str, done_word: &'static str, scope: &Scope, found: usize) -> Tally {
-        Tally { job, label, done_word, scope: scope.clone(), found, done: 0, failed: 0 }
+        Tally {
+            job,
+            label,
+            done_word,
+            scope: scope.clone(),
+            found,
+            done: 0,
+            failed: 0,
+        }
     }
 
     /// So many Secrets are as they should be.
@@ -41,7 +49,11 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secrets = if self.found == 1 { "Secret" } else { "Secrets" };
-        write!(f, "{}: {} {secrets} with label {}=true in {}", self.job, self.found, self.label, self.scope)?;
+        write!(
+            f,
+            "{}: {} {secrets} with label {}=true in {}",
+            self.job, self.found, self.label, self.scope
+        )?;
         if self.found == 0 {
             return f.write_str("; nothing to do");
         }
@@ -59,9 +71,15 @@ mod tests {
         assert_eq!(tally.exit_code(), 0);
         tally.done(2);
         tally.failed(1);
-        assert_eq!(tally.to_string(), "rotate: 3 Secrets with label aws-rotate-key=true in all namespaces: 2 rotated, 1 failed");
+        assert_eq!(
+            tally.to_string(),
+            "rotate: 3 Secrets with label aws-rotate-key=true in all namespaces: 2 rotated, 1 failed"
+        );
         assert_eq!(tally.exit_code(), 1);
         let none = Tally::new("rotate", "aws-rotate-key", "rotated", &Scope::All, 0);
-        assert_eq!(none.to_string(), "rotate: 0 Secrets with label aws-rotate-key=true in all namespaces; nothing to do");
+        assert_eq!(
+            none.to_string(),
+            "rotate: 0 Secrets with label aws-rotate-key=true in all namespaces; nothing to do"
+        );
     }
 }

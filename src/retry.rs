@@ -26,7 +26,9 @@ pub enum Reaction {
 /// The pause before the next attempt, or `None` when there is to be none. `attempt` counts from 1; `random` is uniform
 /// over all of `u32`.
 pub fn pause(reaction: Reaction, attempt: u32, random: u32) -> Option<Duration> {
-    let Reaction::Repeat { after } = reaction else { return None };
+    let Reaction::Repeat { after } = reaction else {
+        return None;
+    };
     if attempt >= ATTEMPTS || after.is_some_and(|after| after > LONGEST_PAUSE) {
         return None;
     }
@@ -51,8 +53,13 @@ pub fn repeat<T, E: std::fmt::Display>(
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        let Some(pause) = pause(reaction(&error), attempt, random()) else { return Err(error) };
-        log::debug!("{what}: attempt {attempt} of {ATTEMPTS}: {error}; again in {} ms", pause.as_millis());
+        let Some(pause) = pause(reaction(&error), attempt, random()) else {
+            return Err(error);
+        };
+        log::debug!(
+            "{what}: attempt {attempt} of {ATTEMPTS}: {error}; again in {} ms",
+            pause.as_millis()
+        );
         std::thread::sleep(pause);
         attempt += 1;
     }
@@ -73,7 +80,9 @@ mod tests {
 
     #[test]
     fn the_ceiling_doubles_and_the_jitter_is_full() {
-        let highest: Vec<_> = (1..ATTEMPTS).map(|attempt| pause(ANY, attempt, u32::MAX).unwrap().as_millis()).collect();
+        let highest: Vec<_> = (1..ATTEMPTS)
+            .map(|attempt| pause(ANY, attempt, u32::MAX).unwrap().as_millis())
+            .collect();
         assert_eq!(highest, [250, 500, 1000]);
         assert_eq!(pause(ANY, 2, 0), Some(Duration::ZERO));
     }
@@ -86,7 +95,9 @@ mod tests {
 
     #[test]
     fn retry_after_is_respected_within_reason() {
-        let after = |seconds| Reaction::Repeat { after: Some(Duration::from_secs(seconds)) };
+        let after = |seconds| Reaction::Repeat {
+            after: Some(Duration::from_secs(seconds)),
+        };
         assert_eq!(pause(after(7), 1, 0), Some(Duration::from_secs(7)));
         assert_eq!(pause(after(21), 1, 0), None);
     }

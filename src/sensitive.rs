@@ -42,6 +42,9 @@ mod tests {
     #[test]
     fn debug_shows_nothing_of_the_value() {
         let secret = Sensitive::new(String::from("wJalrXUtnFEMI"));
-        assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "[redacted] Some(\n    [redacted],\n)");
+        assert_eq!(
+            format!("{secret:?} {:#?}", Some(&secret)),
+            "[redacted] Some(\n    [redacted],\n)"
+        );
     }
 }

@@ -84,11 +84,17 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 fn usage(text: impl Into<String>) -> Error {
-    Error { fault: Fault::Usage, text: text.into() }
+    Error {
+        fault: Fault::Usage,
+        text: text.into(),
+    }
 }
 
 fn configuration(text: impl Into<String>) -> Error {
-    Error { fault: Fault::Configuration, text: text.into() }
+    Error {
+        fault: Fault::Configuration,
+        text: text.into(),
+    }
 }
 
 /// The environment: [`VARIABLES`] that are set.
@@ -102,10 +108,17 @@ impl Settings {
     /// What cannot be meant is named, with what was expected.
     pub fn resolve(typed: &Typed, environment: &Environment) -> Result<Settings, Error> {
         // An empty variable counts as not set, as it does for the AWS SDKs.
-        let set = |name: &str| environment.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let set = |name: &str| {
+            environment
+                .get(name)
+                .map(|value| value.trim())
+                .filter(|value| !value.is_empty())
+        };
         let access = access(typed, &set)?;
         let scope = scope(typed, environment.get("NAMESPACE"), &access)?;
-        let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| Some((name, set(name)?)));
+        let region = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+            .into_iter()
+            .find_map(|name| Some((name, set(name)?)));
         let region = region
             .map(|(name, text)| Region::parse(text).map_err(|error| configuration(format!("`{name}`: {error}"))))
             .transpose()?;
@@ -123,9 +136,16 @@ impl Settings {
         };
         let time = typed.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         let endpoint = |name: &'static str| {
-            set(name).map(|url| http_url(url).ok_or_else(|| {
-                configuration(format!("`{name}` is `{}`; expected a URL such as `https://host:port`", one_line(url)))
-            })).transpose()
+            set(name)
+                .map(|url| {
+                    http_url(url).ok_or_else(|| {
+                        configuration(format!(
+                            "`{name}` is `{}`; expected a URL such as `https://host:port`",
+                            one_line(url)
+                        ))
+                    })
+                })
+                .transpose()
         };
         Ok(Settings {
             job,
@@ -160,14 +180,18 @@ fn access<'e>(typed: &Typed, set: &dyn Fn(&str) -> Option<&'e str>) -> Result<Ac
         return in_cluster::access(host, port, Path::new(in_cluster::SERVICE_ACCOUNT))
             .map_err(|error| configuration(error.to_string()));
     };
-    let server = http_url(server).filter(|url| url.starts_with("https://")).ok_or_else(|| {
-        usage(format!(
-            "`--server` is `{}`; expected `https://host:port` (a bearer token is never sent in the clear)",
-            one_line(server)
-        ))
-    })?;
+    let server = http_url(server)
+        .filter(|url| url.starts_with("https://"))
+        .ok_or_else(|| {
+            usage(format!(
+                "`--server` is `{}`; expected `https://host:port` (a bearer token is never sent in the clear)",
+                one_line(server)
+            ))
+        })?;
     let Some(token) = &typed.token_file else {
-        return Err(usage("`--server` needs `--token-file`, a file with a bearer token for it"));
+        return Err(usage(
+            "`--server` needs `--token-file`, a file with a bearer token for it",
+        ));
     };
     std::fs::metadata(token).map_err(|error| unreadable("`--token-file`", token, &error))?;
     let roots = match &typed.certificate_authority {
@@ -175,20 +199,27 @@ fn access<'e>(typed: &Typed, set: &dyn Fn(&str) -> Option<&'e str>) -> Result<Ac
         Some(path) => Roots::Only(certificates("`--certificate-authority`", path)?),
     };
     let namespace = Namespace::parse("default").map_err(|error| configuration(error.to_string()))?;
-    Ok(Access { server, roots, token: Token::File(token.clone()), namespace })
+    Ok(Access {
+        server,
+        roots,
+        token: Token::File(token.clone()),
+        namespace,
+    })
 }
 
 fn scope(typed: &Typed, variable: Option<&String>, access: &Access) -> Result<Scope, Error> {
     match (&typed.namespace, typed.all_namespaces, variable) {
-        (Some(_), true, _) => Err(usage("`--namespace` and `--all-namespaces` contradict each other; give one of them")),
-        (Some(name), false, _) => {
-            Namespace::parse(name).map(Scope::One).map_err(|error| usage(format!("`--namespace`: {error}")))
-        }
+        (Some(_), true, _) => Err(usage(
+            "`--namespace` and `--all-namespaces` contradict each other; give one of them",
+        )),
+        (Some(name), false, _) => Namespace::parse(name)
+            .map(Scope::One)
+            .map_err(|error| usage(format!("`--namespace`: {error}"))),
         (None, true, _) => Ok(Scope::All),
         (None, false, Some(name)) if name.is_empty() => Ok(Scope::All),
-        (None, false, Some(name)) => {
-            Namespace::parse(name).map(Scope::One).map_err(|error| configuration(format!("`NAMESPACE`: {error}")))
-        }
+        (None, false, Some(name)) => Namespace::parse(name)
+            .map(Scope::One)
+            .map_err(|error| configuration(format!("`NAMESPACE`: {error}"))),
         (None, false, None) => Ok(Scope::One(access.namespace.clone())),
     }
 }
@@ -196,7 +227,8 @@ fn scope(typed: &Typed, variable: Option<&String>, access: &Access) -> Result<Sc
 /// A URL of scheme, host and perhaps a path, without a slash at its end.
 fn http_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
-    let fits = !rest.starts_with(['/', ':']) && rest.bytes().all(|b| b.is_ascii_graphic() && !b"@?#\\\"<>".contains(&b));
+    let fits =
+        !rest.starts_with(['/', ':']) && rest.bytes().all(|b| b.is_ascii_graphic() && !b"@?#\\\"<>".contains(&b));
     (fits && !rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
 }
 
@@ -206,7 +238,10 @@ fn certificates(setting: &str, path: &Path) -> Result<Vec<rustls::pki_types::Cer
 }
 
 fn unreadable(setting: &str, path: &Path, error: &std::io::Error) -> Error {
-    configuration(format!("{setting} names `{}`, which cannot be read: {error}", path.display()))
+    configuration(format!(
+        "{setting} names `{}`, which cannot be read: {error}",
+        path.display()
+    ))
 }
 
 #[cfg(test)]
@@ -250,9 +285,21 @@ mod tests {
 
     #[test]
     fn urls() {
-        assert_eq!(http_url("https://h:6443/k8s/clusters/c-1/").as_deref(), Some("https://h:6443/k8s/clusters/c-1"));
+        assert_eq!(
+            http_url("https://h:6443/k8s/clusters/c-1/").as_deref(),
+            Some("https://h:6443/k8s/clusters/c-1")
+        );
         assert_eq!(http_url("http://[::1]:80").as_deref(), Some("http://[::1]:80"));
-        for bad in ["", "h:6443", "https://", "https:///x", "https://u:p@h", "https://h?x", "ftp://h", "https://h h"] {
+        for bad in [
+            "",
+            "h:6443",
+            "https://",
+            "https:///x",
+            "https://u:p@h",
+            "https://h?x",
+            "ftp://h",
+            "https://h h",
+        ] {
             assert_eq!(http_url(bad), None, "{bad}");
         }
     }

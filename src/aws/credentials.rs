@@ -22,7 +22,11 @@ impl AccessKeyId {
     /// Anything else. The text is not repeated in the error: it may be a secret in the wrong field.
     pub fn parse(text: &str) -> Result<AccessKeyId, NoAccessKeyId> {
         let fits = (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if fits { Ok(AccessKeyId(text.to_owned())) } else { Err(NoAccessKeyId) }
+        if fits {
+            Ok(AccessKeyId(text.to_owned()))
+        } else {
+            Err(NoAccessKeyId)
+        }
     }
 
     /// The id as text.
@@ -65,14 +69,25 @@ mod tests {
     #[test]
     fn debug_shows_the_id_and_not_the_secret() {
         let id = AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap();
-        let pair = KeyPair { id, secret: Sensitive::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into()) };
-        assert_eq!(format!("{pair:?}"), "KeyPair { id: AKIAIOSFODNN7EXAMPLE, secret: [redacted] }");
+        let pair = KeyPair {
+            id,
+            secret: Sensitive::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into()),
+        };
+        assert_eq!(
+            format!("{pair:?}"),
+            "KeyPair { id: AKIAIOSFODNN7EXAMPLE, secret: [redacted] }"
+        );
     }
 
     #[test]
     fn ids_are_16_to_128_letters_and_digits() {
         assert!(AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").is_ok());
-        for bad in ["", "AKIA", "AKIAIOSFODNN7 EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"] {
+        for bad in [
+            "",
+            "AKIA",
+            "AKIAIOSFODNN7 EXAMPLE",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        ] {
             assert_eq!(AccessKeyId::parse(bad), Err(NoAccessKeyId), "{bad}");
         }
     }

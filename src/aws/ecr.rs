@@ -81,19 +81,33 @@ fn parse(body: &[u8]) -> Result<Login, NoLogin> {
     let answer: Answer = serde_json::from_slice(body).map_err(|_| NoLogin::NotJson)?;
     let data = answer.authorization_data.into_iter().next().ok_or(NoLogin::EmptyList)?;
     let authorization = Sensitive::new(data.authorization_token);
-    let registry = data.proxy_endpoint.split_once("://").map(|(_, host)| host.trim_end_matches('/').to_owned());
+    let registry = data
+        .proxy_endpoint
+        .split_once("://")
+        .map(|(_, host)| host.trim_end_matches('/').to_owned());
     let registry = registry.filter(|host| is_host(host)).ok_or(NoLogin::Registry)?;
-    let login = STANDARD.decode(authorization.expose()).map(Sensitive::new).map_err(|_| NoLogin::Token)?;
-    if !login.expose().starts_with(b"AWS:") || login.expose().len() == 4 || std::str::from_utf8(login.expose()).is_err() {
+    let login = STANDARD
+        .decode(authorization.expose())
+        .map(Sensitive::new)
+        .map_err(|_| NoLogin::Token)?;
+    if !login.expose().starts_with(b"AWS:") || login.expose().len() == 4 || std::str::from_utf8(login.expose()).is_err()
+    {
         return Err(NoLogin::Token);
     }
     // Whole seconds are enough, and rounding down never claims more than there is.
     let expires_at = OffsetDateTime::from_unix_timestamp(data.expires_at as i64).map_err(|_| NoLogin::Expiry)?;
-    Ok(Login { registry, authorization, expires_at })
+    Ok(Login {
+        registry,
+        authorization,
+        expires_at,
+    })
 }
 
 fn is_host(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
 }
 
 #[cfg(test)]

@@ -15,7 +15,11 @@ pub struct NoRegion(String);
 
 impl fmt::Display for NoRegion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no AWS region; expected a name such as `us-east-1` or `cn-north-1`", self.0)
+        write!(
+            f,
+            "`{}` is no AWS region; expected a name such as `us-east-1` or `cn-north-1`",
+            self.0
+        )
     }
 }
 
@@ -29,7 +33,9 @@ impl Region {
         let text = text.trim();
         let no_region = || NoRegion(crate::error::one_line(text));
         let words: Vec<&str> = text.split('-').collect();
-        let [first, .., last] = words.as_slice() else { return Err(no_region()) };
+        let [first, .., last] = words.as_slice() else {
+            return Err(no_region());
+        };
         let is_word = |w: &&str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let is_number = !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit());
         if words.len() < 3 || !is_number || !words.iter().all(is_word) {
@@ -38,8 +44,14 @@ impl Region {
         let two = format!("{first}-{}", words[1]);
         let named_by_two = |p: &&Partition| words.len() == 4 && p.prefixes.contains(&two.as_str());
         let named_by_one = |p: &&Partition| words.len() == 3 && p.prefixes.contains(first);
-        let partition = PARTITIONS.iter().find(|p| named_by_two(p) || named_by_one(p)).ok_or_else(no_region)?;
-        Ok(Region { name: text.to_owned(), partition })
+        let partition = PARTITIONS
+            .iter()
+            .find(|p| named_by_two(p) || named_by_one(p))
+            .ok_or_else(no_region)?;
+        Ok(Region {
+            name: text.to_owned(),
+            partition,
+        })
     }
 
     /// The name, `eu-west-1`.
@@ -191,27 +203,78 @@ mod tests {
             ("eu-west-1", "iam.amazonaws.com", "us-east-1", "amazonaws.com"),
             ("ap-southeast-2", "iam.amazonaws.com", "us-east-1", "amazonaws.com"),
             ("mx-central-1", "iam.amazonaws.com", "us-east-1", "amazonaws.com"),
-            ("cn-northwest-1", "iam.cn-north-1.amazonaws.com.cn", "cn-north-1", "amazonaws.com.cn"),
-            ("us-gov-east-1", "iam.us-gov.amazonaws.com", "us-gov-west-1", "amazonaws.com"),
-            ("us-iso-west-1", "iam.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", "c2s.ic.gov"),
-            ("us-isob-east-1", "iam.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", "sc2s.sgov.gov"),
-            ("eu-isoe-west-1", "iam.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1", "cloud.adc-e.uk"),
-            ("us-isof-south-1", "iam.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1", "csp.hci.ic.gov"),
-            ("eusc-de-east-1", "iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", "amazonaws.eu"),
+            (
+                "cn-northwest-1",
+                "iam.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+                "amazonaws.com.cn",
+            ),
+            (
+                "us-gov-east-1",
+                "iam.us-gov.amazonaws.com",
+                "us-gov-west-1",
+                "amazonaws.com",
+            ),
+            (
+                "us-iso-west-1",
+                "iam.us-iso-east-1.c2s.ic.gov",
+                "us-iso-east-1",
+                "c2s.ic.gov",
+            ),
+            (
+                "us-isob-east-1",
+                "iam.us-isob-east-1.sc2s.sgov.gov",
+                "us-isob-east-1",
+                "sc2s.sgov.gov",
+            ),
+            (
+                "eu-isoe-west-1",
+                "iam.eu-isoe-west-1.cloud.adc-e.uk",
+                "eu-isoe-west-1",
+                "cloud.adc-e.uk",
+            ),
+            (
+                "us-isof-south-1",
+                "iam.us-isof-south-1.csp.hci.ic.gov",
+                "us-isof-south-1",
+                "csp.hci.ic.gov",
+            ),
+            (
+                "eusc-de-east-1",
+                "iam.eusc-de-east-1.amazonaws.eu",
+                "eusc-de-east-1",
+                "amazonaws.eu",
+            ),
         ] {
             let parsed = Region::parse(region).unwrap();
             let endpoints = Endpoints::default();
             assert_eq!(endpoints.url(Service::Iam, &parsed), format!("https://{iam_host}/"));
             assert_eq!(parsed.signing_region(Service::Iam), iam_region);
-            assert_eq!(endpoints.url(Service::Sts, &parsed), format!("https://sts.{region}.{suffix}/"));
-            assert_eq!(endpoints.url(Service::Ecr, &parsed), format!("https://api.ecr.{region}.{suffix}/"));
+            assert_eq!(
+                endpoints.url(Service::Sts, &parsed),
+                format!("https://sts.{region}.{suffix}/")
+            );
+            assert_eq!(
+                endpoints.url(Service::Ecr, &parsed),
+                format!("https://api.ecr.{region}.{suffix}/")
+            );
             assert_eq!(parsed.signing_region(Service::Ecr), region);
         }
     }
 
     #[test]
     fn what_is_no_region_is_refused() {
-        for bad in ["", "us", "us-east", "us-east-", "us-east-1a", "xx-east-1", "us-gov-1-", "US-EAST-1", "us-east-1.evil/"] {
+        for bad in [
+            "",
+            "us",
+            "us-east",
+            "us-east-",
+            "us-east-1a",
+            "xx-east-1",
+            "us-gov-1-",
+            "US-EAST-1",
+            "us-east-1.evil/",
+        ] {
             assert_eq!(Region::parse(bad), Err(NoRegion(bad.into())), "{bad}");
         }
     }
@@ -219,7 +282,11 @@ mod tests {
     #[test]
     fn an_endpoint_of_its_own_comes_first() {
         let all = Some("http://127.0.0.1:1/".to_owned());
-        let endpoints = Endpoints { all, sts: Some("http://[::1]:2".into()), ..Endpoints::default() };
+        let endpoints = Endpoints {
+            all,
+            sts: Some("http://[::1]:2".into()),
+            ..Endpoints::default()
+        };
         let region = Region::parse("eu-west-1").unwrap();
         assert_eq!(endpoints.url(Service::Iam, &region), "http://127.0.0.1:1/");
         assert_eq!(endpoints.url(Service::Sts, &region), "http://[::1]:2/");

@@ -33,7 +33,7 @@ pub struct Error {
 #[derive(Debug)]
 pub enum Cause {
     /// AWS answered with an error.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// No complete answer came.
     NoAnswer(http::Failure),
     /// What came is not an answer of this service. Says what came instead.
@@ -103,7 +103,9 @@ impl Refusal {
             "InvalidClientTokenId" | "UnrecognizedClientException" => Meaning::UnknownKey,
             "RequestExpired" => Meaning::ClockSkew,
             "SignatureDoesNotMatch" | "InvalidSignatureException"
-                if ["Signature expired", "Signature not yet current"].iter().any(|m| self.message.starts_with(m)) =>
+                if ["Signature expired", "Signature not yet current"]
+                    .iter()
+                    .any(|m| self.message.starts_with(m)) =>
             {
                 Meaning::ClockSkew
             }
@@ -128,21 +130,25 @@ pub(super) fn cause(service: Service, reply: &Reply) -> Cause {
         // Anything between this program and ECR that speaks for AWS may answer in the older form.
         Service::Ecr => json_error(reply.body.expose()).or_else(|| query_error(reply.body.expose())),
     };
-    let Some((code, message)) = parsed else { return unexpected(reply, "an AWS error") };
+    let Some((code, message)) = parsed else {
+        return unexpected(reply, "an AWS error");
+    };
     let message = one_line(message.trim());
-    Cause::Refused(Refusal {
+    Cause::Refused(Box::new(Refusal {
         code: one_line(code.trim()),
         message,
         status: reply.status,
         request_id: reply.header("x-amzn-requestid").map(one_line),
         retry_after: reply.retry_after(),
         date: reply.header("date").and_then(http_date),
-    })
+    }))
 }
 
 /// An answer that is not what the service sends. The body is not repeated: nobody knows what is in it.
 pub(super) fn unexpected(reply: &Reply, expected: &str) -> Cause {
-    let content_type = reply.header("content-type").map_or("of no stated type".into(), |t| format!("`{}`", one_line(t)));
+    let content_type = reply
+        .header("content-type")
+        .map_or("of no stated type".into(), |t| format!("`{}`", one_line(t)));
     Cause::Unreadable(format!(
         "expected {expected}, got status {} with a body of {} bytes, {content_type}",
         reply.status,
@@ -153,8 +159,13 @@ pub(super) fn unexpected(reply: &Reply, expected: &str) -> Cause {
 fn query_error(body: &[u8]) -> Option<(String, String)> {
     let root = xml::parse(body).ok()?;
     // ServiceUnavailable comes without the outer element from some front ends.
-    let error = root.child("Error").or_else(|| root.child("Errors").and_then(|errors| errors.child("Error")))?;
-    Some((error.text_of("Code")?.to_owned(), error.text_of("Message").unwrap_or_default().to_owned()))
+    let error = root
+        .child("Error")
+        .or_else(|| root.child("Errors").and_then(|errors| errors.child("Error")))?;
+    Some((
+        error.text_of("Code")?.to_owned(),
+        error.text_of("Message").unwrap_or_default().to_owned(),
+    ))
 }
 
 fn json_error(body: &[u8]) -> Option<(String, String)> {
@@ -210,22 +221,29 @@ impl Error {
     }
 
     fn host(&self) -> &str {
-        self.endpoint.split("://").nth(1).unwrap_or(&self.endpoint).trim_end_matches('/')
+        self.endpoint
+            .split("://")
+            .nth(1)
+            .unwrap_or(&self.endpoint)
+            .trim_end_matches('/')
     }
 
     /// What to do about it, where that can be told.
     fn advice(&self) -> Option<String> {
         match self.meaning()? {
-            Meaning::UnknownKey => {
-                Some("the key is deleted, inactive, of another partition, or too new; put a working pair into the Secret".into())
-            }
+            Meaning::UnknownKey => Some(
+                "the key is deleted, inactive, of another partition, or too new; put a working pair into the Secret"
+                    .into(),
+            ),
             Meaning::WrongSecret => {
                 Some("the secret access key does not belong to this key id; put the right one into the Secret".into())
             }
             Meaning::ClockSkew => Some("set this machine's clock".into()),
             Meaning::AccessDenied => Some(format!("allow `{}` to the user that owns this key", self.action)),
             Meaning::SessionOver => Some("get a new session".into()),
-            Meaning::Throttled => Some("run again later; other tools may be using up this account's request rate".into()),
+            Meaning::Throttled => {
+                Some("run again later; other tools may be using up this account's request rate".into())
+            }
             Meaning::LimitExceeded => Some("delete the key that is not needed and run again".into()),
             Meaning::RemoteFault => Some("run again later".into()),
             Meaning::NoSuchEntity | Meaning::Other => None,
@@ -281,12 +299,37 @@ mod tests {
         for (code, status, message, meaning) in [
             ("InvalidClientTokenId", 403, "", Meaning::UnknownKey),
             ("UnrecognizedClientException", 400, "", Meaning::UnknownKey),
-            ("SignatureDoesNotMatch", 403, "The request signature we calculated", Meaning::WrongSecret),
-            ("InvalidSignatureException", 400, "The request signature", Meaning::WrongSecret),
-            ("SignatureDoesNotMatch", 403, "Signature expired: 20261123T", Meaning::ClockSkew),
-            ("SignatureDoesNotMatch", 403, "Signature not yet current: 2026", Meaning::ClockSkew),
+            (
+                "SignatureDoesNotMatch",
+                403,
+                "The request signature we calculated",
+                Meaning::WrongSecret,
+            ),
+            (
+                "InvalidSignatureException",
+                400,
+                "The request signature",
+                Meaning::WrongSecret,
+            ),
+            (
+                "SignatureDoesNotMatch",
+                403,
+                "Signature expired: 20261123T",
+                Meaning::ClockSkew,
+            ),
+            (
+                "SignatureDoesNotMatch",
+                403,
+                "Signature not yet current: 2026",
+                Meaning::ClockSkew,
+            ),
             ("RequestExpired", 400, "", Meaning::ClockSkew),
-            ("InvalidSignatureException", 400, "Signature expired: 20261123T", Meaning::ClockSkew),
+            (
+                "InvalidSignatureException",
+                400,
+                "Signature expired: 20261123T",
+                Meaning::ClockSkew,
+            ),
             ("AccessDenied", 403, "", Meaning::AccessDenied),
             ("AccessDeniedException", 400, "", Meaning::AccessDenied),
             ("ExpiredToken", 403, "", Meaning::SessionOver),
@@ -318,6 +361,9 @@ mod tests {
 
     #[test]
     fn a_date_header_is_read() {
-        assert_eq!(http_date("Mon, 23 Nov 2026 04:45:54 GMT").unwrap().unix_timestamp(), 1_795_409_154);
+        assert_eq!(
+            http_date("Mon, 23 Nov 2026 04:45:54 GMT").unwrap().unix_timestamp(),
+            1_795_409_154
+        );
     }
 }

@@ -52,7 +52,11 @@ pub fn list_access_keys(client: &Client, region: &Region, keys: &KeyPair) -> Res
         }
     }
     let call = call(region, "ListAccessKeys", &[], Safety::Repeatable);
-    Err(client.error(&call, keys, Cause::Unreadable(format!("the list has more than {MOST_PAGES} pages"))))
+    Err(client.error(
+        &call,
+        keys,
+        Cause::Unreadable(format!("the list has more than {MOST_PAGES} pages")),
+    ))
 }
 
 /// CreateAccessKey: a second key for the user that `keys` belongs to. It is sent once.
@@ -72,7 +76,15 @@ pub fn create_access_key(client: &Client, region: &Region, keys: &KeyPair) -> Re
 ///
 /// As for every call; a key that is not there is one.
 pub fn delete_access_key(client: &Client, region: &Region, keys: &KeyPair, id: &AccessKeyId) -> Result<(), Error> {
-    client.call(&call(region, "DeleteAccessKey", &[("AccessKeyId", id.as_str())], Safety::Repeatable), keys)?;
+    client.call(
+        &call(
+            region,
+            "DeleteAccessKey",
+            &[("AccessKeyId", id.as_str())],
+            Safety::Repeatable,
+        ),
+        keys,
+    )?;
     Ok(())
 }
 
@@ -95,7 +107,11 @@ fn unreadable(client: &Client, call: &Call<'_>, keys: &KeyPair, reply: &Reply) -
 fn parse_list(body: &[u8]) -> Option<(Vec<AccessKey>, Option<String>)> {
     let root = xml::parse(body).ok()?;
     let result = root.child("ListAccessKeysResult")?;
-    let keys = result.all(&["AccessKeyMetadata", "member"]).into_iter().map(parse_key).collect::<Option<Vec<_>>>()?;
+    let keys = result
+        .all(&["AccessKeyMetadata", "member"])
+        .into_iter()
+        .map(parse_key)
+        .collect::<Option<Vec<_>>>()?;
     // Without the list there is no telling "none" from "not understood".
     result.child("AccessKeyMetadata")?;
     let next = match result.text_of("IsTruncated") {
@@ -108,7 +124,11 @@ fn parse_list(body: &[u8]) -> Option<(Vec<AccessKey>, Option<String>)> {
 fn parse_key(member: &xml::Element) -> Option<AccessKey> {
     Some(AccessKey {
         id: AccessKeyId::parse(member.text_of("AccessKeyId")?).ok()?,
-        status: if member.text_of("Status")? == "Active" { KeyStatus::Active } else { KeyStatus::Inactive },
+        status: if member.text_of("Status")? == "Active" {
+            KeyStatus::Active
+        } else {
+            KeyStatus::Inactive
+        },
         created: OffsetDateTime::parse(member.text_of("CreateDate")?, &Rfc3339).ok()?,
     })
 }
@@ -118,7 +138,10 @@ fn parse_create(body: &[u8]) -> Option<KeyPair> {
     let key = root.child("CreateAccessKeyResult")?.child("AccessKey")?;
     let id = AccessKeyId::parse(key.text_of("AccessKeyId")?).ok()?;
     let secret = key.text_of("SecretAccessKey").filter(|secret| !secret.is_empty())?;
-    Some(KeyPair { id, secret: Sensitive::new(secret.to_owned()) })
+    Some(KeyPair {
+        id,
+        secret: Sensitive::new(secret.to_owned()),
+    })
 }
 
 #[cfg(test)]
@@ -136,9 +159,17 @@ mod tests {
             )
         };
         let (keys, next) = parse_list(page("<IsTruncated>true</IsTruncated><Marker>m</Marker>").as_bytes()).unwrap();
-        assert_eq!((keys[0].status, keys[0].created.unix_timestamp()), (KeyStatus::Inactive, 1_795_409_154));
+        assert_eq!(
+            (keys[0].status, keys[0].created.unix_timestamp()),
+            (KeyStatus::Inactive, 1_795_409_154)
+        );
         assert_eq!(next.as_deref(), Some("m"));
-        assert_eq!(parse_list(page("<IsTruncated>false</IsTruncated>").as_bytes()).unwrap().1, None);
+        assert_eq!(
+            parse_list(page("<IsTruncated>false</IsTruncated>").as_bytes())
+                .unwrap()
+                .1,
+            None
+        );
         assert_eq!(parse_list(page("<IsTruncated>true</IsTruncated>").as_bytes()), None);
     }
 

@@ -59,7 +59,11 @@ enum Safety {
 impl Client {
     /// A client that finds its services at `endpoints`.
     pub fn new(http: http::Client, endpoints: Endpoints) -> Client {
-        Client { http, endpoints, skew: Cell::new(0) }
+        Client {
+            http,
+            endpoints,
+            skew: Cell::new(0),
+        }
     }
 
     fn call(&self, call: &Call<'_>, keys: &KeyPair) -> Result<http::Reply, Error> {
@@ -76,8 +80,15 @@ impl Client {
         let endpoint = self.endpoints.url(call.service, call.region);
         let error = |cause| self.error(call, keys, cause);
         let request = signed(call, &endpoint, keys, self.now()).map_err(|why| error(Cause::Unsignable(why)))?;
-        let reply = self.http.send(&request).map_err(|failure| error(Cause::NoAnswer(failure)))?;
-        if reply.status == 200 { Ok(reply) } else { Err(error(fault::cause(call.service, &reply))) }
+        let reply = self
+            .http
+            .send(&request)
+            .map_err(|failure| error(Cause::NoAnswer(failure)))?;
+        if reply.status == 200 {
+            Ok(reply)
+        } else {
+            Err(error(fault::cause(call.service, &reply)))
+        }
     }
 
     fn error(&self, call: &Call<'_>, keys: &KeyPair, cause: Cause) -> Error {
@@ -95,14 +106,23 @@ impl Client {
         let skew = self.skew.get();
         let offset = Duration::from_secs(skew.unsigned_abs());
         let now = SystemTime::now();
-        if skew < 0 { now.checked_sub(offset) } else { now.checked_add(offset) }.unwrap_or(now)
+        if skew < 0 {
+            now.checked_sub(offset)
+        } else {
+            now.checked_add(offset)
+        }
+        .unwrap_or(now)
     }
 
     /// A wrong clock looks like a wrong secret; the answer's own date tells them apart. True once, when the clock was off
     /// and has been corrected for, so that the call is worth another try.
     fn skew_explains(&self, error: &Error) -> bool {
-        let Cause::Refused(refusal) = &error.cause else { return false };
-        let (true, Some(theirs)) = (refusal.meaning().can_be_the_clock(), refusal.date) else { return false };
+        let Cause::Refused(refusal) = &error.cause else {
+            return false;
+        };
+        let (true, Some(theirs)) = (refusal.meaning().can_be_the_clock(), refusal.date) else {
+            return false;
+        };
         let ours = time::OffsetDateTime::from(self.now());
         let off = theirs - ours;
         if off.unsigned_abs() < SKEW_NOTICED {
@@ -132,7 +152,11 @@ fn reaction(error: &Error, safety: Safety) -> Reaction {
         Safety::Repeatable => error.passes(),
         Safety::Once => surely_without_effect && error.passes(),
     };
-    if passes { Reaction::Repeat { after } } else { Reaction::GiveUp }
+    if passes {
+        Reaction::Repeat { after }
+    } else {
+        Reaction::GiveUp
+    }
 }
 
 impl Error {
@@ -157,13 +181,20 @@ fn signed(call: &Call<'_>, endpoint: &str, keys: &KeyPair, now: SystemTime) -> R
         .map_err(|error| error.to_string())?
         .into();
     let mut headers = vec![("content-type", Sensitive::new(call.content_type.to_owned()))];
-    headers.extend(call.target.map(|target| ("x-amz-target", Sensitive::new(target.to_owned()))));
+    headers.extend(
+        call.target
+            .map(|target| ("x-amz-target", Sensitive::new(target.to_owned()))),
+    );
     let to_sign = headers.iter().map(|(name, value)| (*name, value.expose().as_str()));
     let body = SignableBody::Bytes(call.body.as_bytes());
     let signable = SignableRequest::new("POST", endpoint, to_sign, body).map_err(|error| error.to_string())?;
     let (instructions, _) = sign(signable, &params).map_err(|error| error.to_string())?.into_parts();
     let (signature, _) = instructions.into_parts();
-    headers.extend(signature.iter().map(|h| (h.name(), Sensitive::new(h.value().to_owned()))));
+    headers.extend(
+        signature
+            .iter()
+            .map(|h| (h.name(), Sensitive::new(h.value().to_owned()))),
+    );
     Ok(http::Request {
         method: Method::Post,
         url: endpoint.to_owned(),

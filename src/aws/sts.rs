@@ -57,7 +57,9 @@ pub fn get_caller_identity(client: &Client, region: &Region, keys: &KeyPair) -> 
 fn parse(body: &[u8]) -> Option<Identity> {
     let root = xml::parse(body).ok()?;
     let arn = root.child("GetCallerIdentityResult")?.text_of("Arn")?;
-    arn.starts_with("arn:").then(|| Identity { arn: crate::error::one_line(arn) })
+    arn.starts_with("arn:").then(|| Identity {
+        arn: crate::error::one_line(arn),
+    })
 }
 
 #[cfg(test)]

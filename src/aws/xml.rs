@@ -26,7 +26,11 @@ impl Element {
     /// All elements at the end of a path of names; each step takes every child of that name.
     pub(super) fn all<'a>(&'a self, path: &[&str]) -> Vec<&'a Element> {
         path.iter().fold(vec![self], |found, name| {
-            found.into_iter().flat_map(|e| &e.children).filter(|child| child.name == *name).collect()
+            found
+                .into_iter()
+                .flat_map(|e| &e.children)
+                .filter(|child| child.name == *name)
+                .collect()
         })
     }
 
@@ -48,11 +52,17 @@ pub(super) fn parse(document: &[u8]) -> Result<Element, NotXml> {
                 if open.len() > DEEPEST {
                     return Err(NotXml);
                 }
-                open.push(Element { name: name(tag.name()), ..Element::default() });
+                open.push(Element {
+                    name: name(tag.name()),
+                    ..Element::default()
+                });
             }
             Event::Empty(tag) => {
                 let parent = open.last_mut().ok_or(NotXml)?;
-                parent.children.push(Element { name: name(tag.name()), ..Element::default() });
+                parent.children.push(Element {
+                    name: name(tag.name()),
+                    ..Element::default()
+                });
             }
             // The reader has already checked that the names match.
             Event::End(_) => {
@@ -65,7 +75,9 @@ pub(super) fn parse(document: &[u8]) -> Result<Element, NotXml> {
             }
             Event::GeneralRef(reference) => {
                 let name = reference.decode().map_err(|_| NotXml)?;
-                let text = quick_xml::escape::unescape(&format!("&{name};")).map_err(|_| NotXml)?.into_owned();
+                let text = quick_xml::escape::unescape(&format!("&{name};"))
+                    .map_err(|_| NotXml)?
+                    .into_owned();
                 open.last_mut().ok_or(NotXml)?.text.push_str(&text);
             }
             Event::CData(text) => {
@@ -77,7 +89,9 @@ pub(super) fn parse(document: &[u8]) -> Result<Element, NotXml> {
         }
     }
     // What is left must be the document alone, with its one root.
-    let (Some(mut document), true) = (open.pop(), open.is_empty()) else { return Err(NotXml) };
+    let (Some(mut document), true) = (open.pop(), open.is_empty()) else {
+        return Err(NotXml);
+    };
     match document.children.pop() {
         Some(root) if document.children.is_empty() => Ok(root),
         _ => Err(NotXml),
@@ -90,7 +104,8 @@ mod tests {
 
     #[test]
     fn elements_text_and_entities() {
-        let root = parse(b"<?xml version='1.0'?><a xmlns='u'> <b><c>1 &lt;&#65;</c></b><b><c>2</c><d/></b></a>").unwrap();
+        let root =
+            parse(b"<?xml version='1.0'?><a xmlns='u'> <b><c>1 &lt;&#65;</c></b><b><c>2</c><d/></b></a>").unwrap();
         let texts: Vec<_> = root.all(&["b"]).iter().map(|b| b.text_of("c").unwrap()).collect();
         assert_eq!(texts, ["1 <A", "2"]);
         assert_eq!(root.all(&["b", "d"]).len(), 1);
@@ -99,7 +114,16 @@ mod tests {
     #[test]
     fn what_is_not_whole_is_refused() {
         let deep = "<a>".repeat(40) + &"</a>".repeat(40);
-        for bad in ["", "{}", "<a>", "<a></b>", "<a/><b/>", "<a>&nope;</a>", "text", deep.as_str()] {
+        for bad in [
+            "",
+            "{}",
+            "<a>",
+            "<a></b>",
+            "<a/><b/>",
+            "<a>&nope;</a>",
+            "text",
+            deep.as_str(),
+        ] {
             assert_eq!(parse(bad.as_bytes()), Err(NotXml), "{bad}");
         }
     }

@@ -66,9 +66,15 @@ pub fn merge(current: Option<&[u8]>, login: &Login) -> Result<Sensitive<Vec<u8>>
 
 /// Whether a key of `auths` means this host: the host alone, or with a scheme, or with an API version as its path.
 fn is_host(name: &str, host: &str) -> bool {
-    let name = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://")).unwrap_or(name);
+    let name = name
+        .strip_prefix("https://")
+        .or_else(|| name.strip_prefix("http://"))
+        .unwrap_or(name);
     let name = name.trim_end_matches('/');
-    let name = name.strip_suffix("/v1").or_else(|| name.strip_suffix("/v2")).unwrap_or(name);
+    let name = name
+        .strip_suffix("/v1")
+        .or_else(|| name.strip_suffix("/v2"))
+        .unwrap_or(name);
     name.eq_ignore_ascii_case(host)
 }
 
@@ -76,7 +82,9 @@ fn is_host(name: &str, host: &str) -> bool {
 fn with_login(entry: &RawValue, login: &Login) -> Object {
     let mut entry = object(entry.get().as_bytes()).unwrap_or_default();
     let pair = STANDARD.decode(login.authorization.expose()).map(Sensitive::new).ok();
-    let pair = pair.as_ref().and_then(|pair| std::str::from_utf8(pair.expose()).ok()?.split_once(':'));
+    let pair = pair
+        .as_ref()
+        .and_then(|pair| std::str::from_utf8(pair.expose()).ok()?.split_once(':'));
     if let Some((username, password)) = pair {
         for (name, value) in [("username", username), ("password", password)] {
             if entry.get(name).is_some() {

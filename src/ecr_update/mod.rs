@@ -47,7 +47,12 @@ pub struct Settings {
 pub fn run(kube: &kube::Client, aws: &aws::Client, settings: &Settings) -> Result<Tally, kube::Error> {
     let secrets = kube.list_secrets(&settings.scope, LABEL)?;
     let mut tally = Tally::new("ecr-update", LABEL, "refreshed", &settings.scope, secrets.len());
-    let mut logins = Logins { kube, aws, sources: BTreeMap::new(), logins: BTreeMap::new() };
+    let mut logins = Logins {
+        kube,
+        aws,
+        sources: BTreeMap::new(),
+        logins: BTreeMap::new(),
+    };
     for secret in secrets {
         let name = secret.key.clone();
         match refresh(&mut logins, settings, secret) {
@@ -77,23 +82,38 @@ fn refresh(logins: &mut Logins<'_>, settings: &Settings, secret: Secret) -> Resu
     let source = source(&secret)?;
     let region = region(&secret, settings.region.as_ref())?;
     let (key, login) = logins.get(&source, &region)?;
-    let expires_at = login.expires_at.format(&Rfc3339).map_err(|error| format!("`expiresAt` is no time: {error}"))?;
+    let expires_at = login
+        .expires_at
+        .format(&Rfc3339)
+        .map_err(|error| format!("`expiresAt` is no time: {error}"))?;
     store(logins.kube, secret, &login, &expires_at)?;
-    Ok(format!("login to {} with key {key} is valid until {expires_at}", login.registry))
+    Ok(format!(
+        "login to {} with key {key} is valid until {expires_at}",
+        login.registry
+    ))
 }
 
 fn source(secret: &Secret) -> Result<Key, String> {
-    let name = secret.annotation(SOURCE).map(str::trim).filter(|name| !name.is_empty()).ok_or_else(|| {
-        format!("annotation `{SOURCE}` is missing; it names the Secret with the key pair, in the same namespace")
-    })?;
+    let name = secret
+        .annotation(SOURCE)
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .ok_or_else(|| {
+            format!("annotation `{SOURCE}` is missing; it names the Secret with the key pair, in the same namespace")
+        })?;
     Key::in_namespace_of(&secret.key, name).map_err(|error| format!("annotation `{SOURCE}`: {error}"))
 }
 
 fn region(secret: &Secret, default: Option<&Region>) -> Result<Region, String> {
-    match (secret.annotation(REGION).map(str::trim).filter(|text| !text.is_empty()), default) {
+    match (
+        secret.annotation(REGION).map(str::trim).filter(|text| !text.is_empty()),
+        default,
+    ) {
         (Some(text), _) => Region::parse(text).map_err(|error| format!("annotation `{REGION}`: {error}")),
         (None, Some(default)) => Ok(default.clone()),
-        (None, None) => Err(format!("annotation `{REGION}` is missing; it names the registry's region, such as `eu-west-1`")),
+        (None, None) => Err(format!(
+            "annotation `{REGION}` is missing; it names the registry's region, such as `eu-west-1`"
+        )),
     }
 }
 
@@ -125,7 +145,10 @@ fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &st
         let uid = secret.uid.clone();
         secret = kube.get_secret(&secret.key).map_err(|error| error.to_string())?;
         if secret.uid != uid || !secret.has_label(LABEL) {
-            return Err(format!("{} was replaced or lost its label meanwhile; nothing was written to it", secret.key));
+            return Err(format!(
+                "{} was replaced or lost its label meanwhile; nothing was written to it",
+                secret.key
+            ));
         }
     }
 }

@@ -69,7 +69,11 @@ pub fn certificates_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
         return Err(CertificateError::None);
     }
     let (_, ignored) = RootCertStore::empty().add_parsable_certificates(certificates.iter().cloned());
-    if ignored > 0 { Err(CertificateError::Damaged) } else { Ok(certificates) }
+    if ignored > 0 {
+        Err(CertificateError::Damaged)
+    } else {
+        Ok(certificates)
+    }
 }
 
 /// A connection that never came to be.
@@ -100,7 +104,9 @@ impl From<ConnectFailure> for ureq::Error {
 }
 
 pub(super) fn chain(roots: Roots) -> impl Connector<()> {
-    Tcp(TcpConnector::default()).chain(Tls { config: client_config(&roots) })
+    Tcp(TcpConnector::default()).chain(Tls {
+        config: client_config(&roots),
+    })
 }
 
 fn client_config(roots: &Roots) -> Arc<ClientConfig> {
@@ -154,7 +160,10 @@ impl<In: Transport> Connector<In> for Tls {
             connection.complete_io(&mut socket).map_err(handshake_error)?;
         }
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Either::B(TlsTransport { buffers, stream: StreamOwned::new(connection, socket) })))
+        Ok(Some(Either::B(TlsTransport {
+            buffers,
+            stream: StreamOwned::new(connection, socket),
+        })))
     }
 }
 

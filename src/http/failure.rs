@@ -66,23 +66,34 @@ pub enum Phase {
 
 impl Failure {
     pub(super) fn from_ureq(error: ureq::Error, limits: Limits) -> Failure {
-        let not_sent = |problem| Failure { problem, delivery: Delivery::NotSent };
-        let unknown = |problem| Failure { problem, delivery: Delivery::Unknown };
+        let not_sent = |problem| Failure {
+            problem,
+            delivery: Delivery::NotSent,
+        };
+        let unknown = |problem| Failure {
+            problem,
+            delivery: Delivery::Unknown,
+        };
         match error {
             ureq::Error::HostNotFound => not_sent(Problem::NameNotResolved),
             ureq::Error::BadUri(uri) => not_sent(Problem::Malformed(format!("`{uri}` is no URL"))),
             ureq::Error::Http(error) => not_sent(Problem::Malformed(error.to_string())),
-            ureq::Error::Timeout(ureq::Timeout::Resolve) => {
-                not_sent(Problem::TimedOut { phase: Phase::Resolve, limit: limits.time / 3 })
-            }
-            ureq::Error::Timeout(ureq::Timeout::Connect) => {
-                not_sent(Problem::TimedOut { phase: Phase::Connect, limit: limits.time / 3 })
-            }
-            ureq::Error::Timeout(_) => unknown(Problem::TimedOut { phase: Phase::Exchange, limit: limits.time }),
+            ureq::Error::Timeout(ureq::Timeout::Resolve) => not_sent(Problem::TimedOut {
+                phase: Phase::Resolve,
+                limit: limits.time / 3,
+            }),
+            ureq::Error::Timeout(ureq::Timeout::Connect) => not_sent(Problem::TimedOut {
+                phase: Phase::Connect,
+                limit: limits.time / 3,
+            }),
+            ureq::Error::Timeout(_) => unknown(Problem::TimedOut {
+                phase: Phase::Exchange,
+                limit: limits.time,
+            }),
             ureq::Error::Protocol(error) => unknown(Problem::Malformed(error.to_string())),
-            ureq::Error::LargeResponseHeader(size, limit) => {
-                unknown(Problem::Malformed(format!("a header of {size} bytes, more than {limit}")))
-            }
+            ureq::Error::LargeResponseHeader(size, limit) => unknown(Problem::Malformed(format!(
+                "a header of {size} bytes, more than {limit}"
+            ))),
             ureq::Error::Io(error) => unknown(Problem::Broken(broken(&error))),
             ureq::Error::Other(error) => match error.downcast::<ConnectFailure>() {
                 Ok(failure) => not_sent(match *failure {

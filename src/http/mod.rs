@@ -58,7 +58,13 @@ pub struct Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ({} bytes)", self.method.name(), self.url, self.body.expose().len())
+        write!(
+            f,
+            "{} {} ({} bytes)",
+            self.method.name(),
+            self.url,
+            self.body.expose().len()
+        )
     }
 }
 
@@ -138,12 +144,17 @@ impl Client {
     /// A [`Failure`] when there is no complete answer. It tells whether the request can have been delivered.
     pub fn send(&self, request: &Request) -> Result<Reply, Failure> {
         log::debug!("{request:?}");
-        let mut builder = ureq::http::Request::builder().method(request.method.name()).uri(&request.url);
+        let mut builder = ureq::http::Request::builder()
+            .method(request.method.name())
+            .uri(&request.url);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value.expose());
         }
         let response = match request.method {
-            Method::Get => builder.body(()).map_err(ureq::Error::Http).and_then(|request| self.agent.run(request)),
+            Method::Get => builder
+                .body(())
+                .map_err(ureq::Error::Http)
+                .and_then(|request| self.agent.run(request)),
             Method::Post | Method::Put => builder
                 .body(request.body.expose().as_slice())
                 .map_err(ureq::Error::Http)
@@ -158,10 +169,19 @@ impl Client {
         let body = Sensitive::new(bytes);
         read.map_err(|error| Failure::from_ureq(ureq::Error::from(error), self.limits))?;
         if body.expose().len() as u64 > self.limits.body {
-            let problem = Problem::BodyTooLarge { limit: self.limits.body };
-            return Err(Failure { problem, delivery: Delivery::Unknown });
+            let problem = Problem::BodyTooLarge {
+                limit: self.limits.body,
+            };
+            return Err(Failure {
+                problem,
+                delivery: Delivery::Unknown,
+            });
         }
-        let reply = Reply { status: head.status.as_u16(), headers: head.headers, body };
+        let reply = Reply {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        };
         log::debug!("{} {}: {reply:?}", request.method.name(), request.url);
         Ok(reply)
     }

@@ -53,7 +53,9 @@ impl Namespace {
     pub fn parse(text: &str) -> Result<Namespace, NoNamespace> {
         let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let bytes = text.as_bytes();
-        let inner = bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+        let inner = bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
         if bytes.len() <= 63 && inner && edge(bytes.first()) && edge(bytes.last()) {
             Ok(Namespace(text.to_owned()))
         } else {

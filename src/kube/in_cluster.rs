@@ -57,17 +57,28 @@ pub fn access(host: Option<&str>, port: Option<&str>, directory: &Path) -> Resul
     }
     let file = |name: &str| directory.join(name);
     let read = |name: &str| {
-        std::fs::read(file(name)).map_err(|error| Error::File { path: file(name), why: error.to_string() })
+        std::fs::read(file(name)).map_err(|error| Error::File {
+            path: file(name),
+            why: error.to_string(),
+        })
     };
     let authority = read("ca.crt")?;
-    let authority = certificates_from_pem(&authority)
-        .map_err(|error| Error::File { path: file("ca.crt"), why: error.to_string() })?;
+    let authority = certificates_from_pem(&authority).map_err(|error| Error::File {
+        path: file("ca.crt"),
+        why: error.to_string(),
+    })?;
     let namespace = String::from_utf8_lossy(&read("namespace")?).trim().to_owned();
-    let namespace = Namespace::parse(&namespace)
-        .map_err(|error| Error::File { path: file("namespace"), why: error.to_string() })?;
+    let namespace = Namespace::parse(&namespace).map_err(|error| Error::File {
+        path: file("namespace"),
+        why: error.to_string(),
+    })?;
     read("token")?;
     // An IPv6 address stands in brackets in a URL.
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
     Ok(Access {
         server: format!("https://{host}:{port}"),
         roots: Roots::Only(authority),
@@ -86,10 +97,18 @@ mod tests {
 
     #[test]
     fn both_variables_make_a_pod() {
-        for (host, port) in [(None, None), (Some("10.0.0.1"), None), (None, Some("443")), (Some(""), Some("443"))] {
+        for (host, port) in [
+            (None, None),
+            (Some("10.0.0.1"), None),
+            (None, Some("443")),
+            (Some(""), Some("443")),
+        ] {
             assert_eq!(access(host, port, none()).unwrap_err(), Error::NotInCluster);
         }
-        assert_eq!(access(Some("10.0.0.1"), Some("https"), none()).unwrap_err(), Error::Port("https".into()));
+        assert_eq!(
+            access(Some("10.0.0.1"), Some("https"), none()).unwrap_err(),
+            Error::Port("https".into())
+        );
     }
 
     #[test]

@@ -33,7 +33,11 @@ pub struct Client {
 impl Client {
     /// A client for the server that `access` names.
     pub fn new(http: http::Client, access: Access) -> Client {
-        Client { http, server: access.server, token: access.token }
+        Client {
+            http,
+            server: access.server,
+            token: access.token,
+        }
     }
 
     /// All Secrets in `scope` with the label `label` set to `true`, in order of namespace and name.
@@ -118,7 +122,12 @@ impl Client {
     }
 
     fn error(&self, verb: &'static str, target: String, cause: Cause) -> Error {
-        Error { verb, target, server: self.server.clone(), cause }
+        Error {
+            verb,
+            target,
+            server: self.server.clone(),
+            cause,
+        }
     }
 
     fn get(&self, path: &str) -> Result<http::Reply, Cause> {
@@ -132,9 +141,18 @@ impl Client {
         if method == Method::Put {
             headers.push(("content-type", Sensitive::new("application/json".to_owned())));
         }
-        let request = http::Request { method, url: format!("{}{path}", self.server), headers, body };
+        let request = http::Request {
+            method,
+            url: format!("{}{path}", self.server),
+            headers,
+            body,
+        };
         let reply = self.http.send(&request).map_err(Cause::NoAnswer)?;
-        if (200..300).contains(&reply.status) { Ok(reply) } else { Err(status::cause(&reply)) }
+        if (200..300).contains(&reply.status) {
+            Ok(reply)
+        } else {
+            Err(status::cause(&reply))
+        }
     }
 }
 
@@ -145,7 +163,15 @@ fn path_of(key: &Key) -> String {
 /// Percent-encoding for a query value.
 fn encode(text: &str) -> String {
     let keep = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
-    text.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| {
+            if keep(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }
 
 impl Token {
@@ -153,10 +179,16 @@ impl Token {
     fn header(&self) -> Result<Sensitive<String>, Cause> {
         let Token::File(path) = self;
         let text = fs::read_to_string(path).map(Sensitive::new);
-        let text = text.map_err(|error| Cause::NoToken { path: path.clone(), why: error.to_string() })?;
+        let text = text.map_err(|error| Cause::NoToken {
+            path: path.clone(),
+            why: error.to_string(),
+        })?;
         let token = text.expose().trim();
         if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Cause::NoToken { path: path.clone(), why: "it holds no bearer token".into() });
+            return Err(Cause::NoToken {
+                path: path.clone(),
+                why: "it holds no bearer token".into(),
+            });
         }
         Ok(Sensitive::new(format!("Bearer {token}")))
     }

@@ -48,7 +48,10 @@ impl Key {
         let edges = bytes.first().is_some_and(alphanumeric) && bytes.last().is_some_and(alphanumeric);
         let inner = bytes.iter().all(|b| alphanumeric(b) || matches!(b, b'-' | b'.'));
         if bytes.len() <= 253 && edges && inner && !name.contains("..") {
-            Ok(Key { namespace: other.namespace.clone(), name: name.to_owned() })
+            Ok(Key {
+                namespace: other.namespace.clone(),
+                name: name.to_owned(),
+            })
         } else {
             Err(NoSecretName(crate::error::one_line(name)))
         }
@@ -98,7 +101,11 @@ pub(super) struct Page {
 
 pub(super) fn parse(body: &[u8]) -> Option<Secret> {
     let object: Value = serde_json::from_slice(body).ok()?;
-    if object.get("kind")?.as_str()? != "Secret" { None } else { from_object(object) }
+    if object.get("kind")?.as_str()? != "Secret" {
+        None
+    } else {
+        from_object(object)
+    }
 }
 
 pub(super) fn parse_list(body: &[u8]) -> Option<Page> {
@@ -118,8 +125,16 @@ pub(super) fn parse_list(body: &[u8]) -> Option<Page> {
 }
 
 fn from_object(mut object: Value) -> Option<Secret> {
-    let text = |name: &str| member(&object, &["metadata", name])?.as_str().filter(|t| !t.is_empty()).map(str::to_owned);
-    let key = Key { namespace: text("namespace")?, name: text("name")? };
+    let text = |name: &str| {
+        member(&object, &["metadata", name])?
+            .as_str()
+            .filter(|t| !t.is_empty())
+            .map(str::to_owned)
+    };
+    let key = Key {
+        namespace: text("namespace")?,
+        name: text("name")?,
+    };
     let uid = text("uid")?;
     // A write without it would overwrite whatever is there.
     text("resourceVersion")?;
@@ -138,7 +153,9 @@ impl Secret {
 
     /// The version that it was read at; a write names it and is refused when it is no longer the newest.
     pub fn resource_version(&self) -> &str {
-        member(&self.object, &["metadata", "resourceVersion"]).and_then(Value::as_str).unwrap_or_default()
+        member(&self.object, &["metadata", "resourceVersion"])
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// An annotation's value.
@@ -170,7 +187,10 @@ impl Secret {
     /// All values, decoded.
     pub fn all_data(&self) -> BTreeMap<String, Sensitive<Vec<u8>>> {
         let data = self.object.get("data").and_then(Value::as_object);
-        data.into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), decode(value)?))).collect()
+        data.into_iter()
+            .flatten()
+            .filter_map(|(name, value)| Some((name.clone(), decode(value)?)))
+            .collect()
     }
 
     /// Sets the value under a data key.
@@ -219,8 +239,7 @@ mod tests {
         parse_list(format!(r#"{{"kind":"SecretList","metadata":{{{meta}}},"items":{items}}}"#).as_bytes())
     }
 
-    const ITEM: &str =
-        r#"{"metadata":{"name":"s","namespace":"t","uid":"u","resourceVersion":"7"},"data":{"a":"Yg=="},"odd":{"x":1}}"#;
+    const ITEM: &str = r#"{"metadata":{"name":"s","namespace":"t","uid":"u","resourceVersion":"7"},"data":{"a":"Yg=="},"odd":{"x":1}}"#;
 
     #[test]
     fn a_change_keeps_every_other_field() {
@@ -248,7 +267,10 @@ mod tests {
 
     #[test]
     fn a_name_cannot_leave_its_place_in_the_url() {
-        let here = Key { namespace: "t".into(), name: "s".into() };
+        let here = Key {
+            namespace: "t".into(),
+            name: "s".into(),
+        };
         assert_eq!(Key::in_namespace_of(&here, "a-1.b").unwrap().to_string(), "t/a-1.b");
         for bad in ["", "a/b", "../b", "a?b", "A", "a_b", "-a", "a.", "a..b", "a%2f"] {
             assert!(Key::in_namespace_of(&here, bad).is_err(), "{bad}");
@@ -259,7 +281,10 @@ mod tests {
     fn what_is_no_list_of_secrets_is_refused() {
         assert!(list("[]", "").unwrap().secrets.is_empty());
         assert!(list("null", "").unwrap().secrets.is_empty());
-        assert!(list(r#"[{"metadata":{"name":"s","namespace":"t","uid":"u"}}]"#, "").is_none(), "no resourceVersion");
+        assert!(
+            list(r#"[{"metadata":{"name":"s","namespace":"t","uid":"u"}}]"#, "").is_none(),
+            "no resourceVersion"
+        );
         assert!(list("{}", "").is_none());
         assert!(parse_list(b"<html>").is_none());
     }

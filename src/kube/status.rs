@@ -79,7 +79,9 @@ pub(super) fn cause(reply: &Reply) -> Cause {
 
 /// An answer that is not what an API server sends. The body is not repeated: nobody knows what is in it.
 pub(super) fn unexpected(reply: &Reply, expected: &str) -> Cause {
-    let content_type = reply.header("content-type").map_or("of no stated type".into(), |t| format!("`{}`", one_line(t)));
+    let content_type = reply
+        .header("content-type")
+        .map_or("of no stated type".into(), |t| format!("`{}`", one_line(t)));
     Cause::Unreadable(format!(
         "expected {expected}, got status {} with a body of {} bytes, {content_type}; is this the API server?",
         reply.status,
@@ -95,10 +97,17 @@ impl Cause {
     pub(super) fn reaction(&self) -> Reaction {
         let (passes, after) = match self {
             Cause::Refused(refusal) => (refusal.fault().passes(), refusal.retry_after),
-            Cause::NoAnswer(failure) => (!matches!(failure.problem, Problem::Tls(_) | Problem::BodyTooLarge { .. }), None),
+            Cause::NoAnswer(failure) => (
+                !matches!(failure.problem, Problem::Tls(_) | Problem::BodyTooLarge { .. }),
+                None,
+            ),
             Cause::Unreadable(_) | Cause::NoToken { .. } => (false, None),
         };
-        if passes { Reaction::Repeat { after } } else { Reaction::GiveUp }
+        if passes {
+            Reaction::Repeat { after }
+        } else {
+            Reaction::GiveUp
+        }
     }
 }
 
@@ -134,10 +143,16 @@ impl Error {
     }
 
     fn advice(&self) -> Option<String> {
-        let Cause::Refused(refusal) = &self.cause else { return None };
+        let Cause::Refused(refusal) = &self.cause else {
+            return None;
+        };
         match refusal.code {
             401 => Some("the token is not accepted: expired, or of another cluster".into()),
-            403 => Some(format!("grant the verb `{}` on `secrets` by a Role and a RoleBinding", self.verb)),
+            // RBAC's words. An admission webhook also answers 403, and its own message must do.
+            403 if refusal.message.contains(" cannot ") => Some(format!(
+                "grant the verb `{}` on `secrets` by a Role and a RoleBinding",
+                self.verb
+            )),
             _ => None,
         }
     }
@@ -145,7 +160,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Kubernetes: {} {} at {}: {}", self.verb, self.target, self.server, self.cause)?;
+        write!(
+            f,
+            "Kubernetes: {} {} at {}: {}",
+            self.verb, self.target, self.server, self.cause
+        )?;
         match self.advice() {
             Some(advice) => write!(f, "; {advice}"),
             None => Ok(()),
@@ -158,7 +177,11 @@ impl fmt::Display for Cause {
         match self {
             Cause::Refused(refusal) => {
                 write!(f, "{} ({})", refusal.reason, refusal.code)?;
-                if refusal.message.is_empty() { Ok(()) } else { write!(f, ": {}", refusal.message) }
+                if refusal.message.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ": {}", refusal.message)
+                }
             }
             Cause::NoAnswer(failure) => write!(f, "{failure}"),
             Cause::Unreadable(what) => f.write_str(what),

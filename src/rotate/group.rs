@@ -33,7 +33,10 @@ pub(super) fn groups(secrets: Vec<Secret>, refuse: &mut dyn FnMut(&Key, String))
         match by_id.get(&pair.id).map(|&at| &mut groups[at]) {
             None => {
                 by_id.insert(pair.id.clone(), groups.len());
-                groups.push(Group { pair, secrets: vec![secret] });
+                groups.push(Group {
+                    pair,
+                    secrets: vec![secret],
+                });
             }
             Some(group) if group.pair == pair => group.secrets.push(secret),
             Some(group) => refuse(
@@ -69,5 +72,9 @@ impl Group {
 }
 
 pub(super) fn names(secrets: &[Secret]) -> String {
-    secrets.iter().map(|secret| secret.key.to_string()).collect::<Vec<_>>().join(", ")
+    secrets
+        .iter()
+        .map(|secret| secret.key.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -67,7 +67,11 @@ pub fn run(kube: &kube::Client, aws: &aws::Client, settings: &Settings) -> Resul
         spacing: PROBE_SPACING,
         propagation_timeout: settings.propagation_timeout,
     };
-    let servers = Servers { kube, aws, scope: &settings.scope };
+    let servers = Servers {
+        kube,
+        aws,
+        scope: &settings.scope,
+    };
     let mut rotations = Vec::new();
     for group in groups {
         let (names, size) = (group.names(), group.secrets.len());

@@ -228,13 +228,21 @@ fn preflight(seen: &Observation<'_>) -> Option<Step> {
         Some(Who::Other) => return refuse(Outcome::NoUser),
         Some(Who::User) => {}
     }
-    let Some(keys) = seen.keys else { return Some(Step::ListKeys) };
-    let Some(own) = keys.iter().find(|key| key.id == *seen.old) else { return refuse(Outcome::NotListed) };
+    let Some(keys) = seen.keys else {
+        return Some(Step::ListKeys);
+    };
+    let Some(own) = keys.iter().find(|key| key.id == *seen.old) else {
+        return refuse(Outcome::NotListed);
+    };
     if own.status != KeyStatus::Active {
         return refuse(Outcome::Inactive);
     }
     let foreign: Vec<AccessKey> = keys.iter().filter(|key| key.id != *seen.old).cloned().collect();
-    if foreign.is_empty() { None } else { refuse(Outcome::Foreign(foreign)) }
+    if foreign.is_empty() {
+        None
+    } else {
+        refuse(Outcome::Foreign(foreign))
+    }
 }
 
 fn with_new_key(seen: &Observation<'_>, policy: &Policy, now: Duration) -> Step {
@@ -256,7 +264,10 @@ fn with_new_key(seen: &Observation<'_>, policy: &Policy, now: Duration) -> Step 
         }
     }
     let any = |holds| seen.members.iter().any(|member| member.holds == holds);
-    let may_land = seen.members.iter().any(|member| member.may_land && member.holds != Holds::New);
+    let may_land = seen
+        .members
+        .iter()
+        .any(|member| member.may_land && member.holds != Holds::New);
     if any(Holds::Unreadable) || may_land || any(Holds::New) && any(Holds::Old) {
         Step::Finish(Outcome::PublishedInPart)
     } else if any(Holds::New) {

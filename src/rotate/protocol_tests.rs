@@ -4,8 +4,11 @@ use time::OffsetDateTime;
 
 use super::*;
 
-const POLICY: Policy =
-    Policy { probes: 3, spacing: Duration::from_secs(2), propagation_timeout: Duration::from_secs(120) };
+const POLICY: Policy = Policy {
+    probes: 3,
+    spacing: Duration::from_secs(2),
+    propagation_timeout: Duration::from_secs(120),
+};
 
 fn id(text: &str) -> AccessKeyId {
     AccessKeyId::parse(text).unwrap()
@@ -16,11 +19,21 @@ fn old() -> AccessKeyId {
 }
 
 fn key(name: &str, status: KeyStatus) -> AccessKey {
-    AccessKey { id: id(name), status, created: OffsetDateTime::UNIX_EPOCH }
+    AccessKey {
+        id: id(name),
+        status,
+        created: OffsetDateTime::UNIX_EPOCH,
+    }
 }
 
 fn member(holds: Holds) -> Member {
-    Member { immutable: false, holds, writes: 0, refused: false, may_land: false }
+    Member {
+        immutable: false,
+        holds,
+        writes: 0,
+        refused: false,
+        may_land: false,
+    }
 }
 
 struct Seen {
@@ -52,12 +65,24 @@ impl Seen {
 
     fn ready() -> Seen {
         let keys = Some(vec![key("AKIAOLDOLDOLDOLD", KeyStatus::Active)]);
-        Seen { identity: Some(Who::User), keys, ..Seen::at_start() }
+        Seen {
+            identity: Some(Who::User),
+            keys,
+            ..Seen::at_start()
+        }
     }
 
     fn with_trusted_key() -> Seen {
-        let trust = Trust { in_a_row: 3, next: Duration::ZERO, deadline: Duration::from_secs(120) };
-        Seen { create: Create::Made(id("AKIANEWNEWNEWNEW")), trust, ..Seen::ready() }
+        let trust = Trust {
+            in_a_row: 3,
+            next: Duration::ZERO,
+            deadline: Duration::from_secs(120),
+        };
+        Seen {
+            create: Create::Made(id("AKIANEWNEWNEWNEW")),
+            trust,
+            ..Seen::ready()
+        }
     }
 
     fn decide(&self, now: u64) -> Step {
@@ -91,7 +116,11 @@ fn the_ordinary_way() {
     assert_eq!(seen.decide(1), Step::Wait(Duration::from_secs(3)));
     seen.trust.in_a_row = 3;
     assert_eq!(seen.decide(5), Step::Publish(0));
-    seen.members[0] = Member { holds: Holds::New, writes: 1, ..member(Holds::New) };
+    seen.members[0] = Member {
+        holds: Holds::New,
+        writes: 1,
+        ..member(Holds::New)
+    };
     assert_eq!(seen.decide(5), Step::FindHolders);
     seen.held = Some(false);
     assert_eq!(seen.decide(5), Step::DeleteOld);
@@ -106,20 +135,32 @@ fn refusals_come_before_the_create() {
         change(&mut seen);
         seen.decide(0)
     };
-    assert_eq!(with(&|s| s.members[0].immutable = true), Step::Finish(Outcome::Immutable(0)));
+    assert_eq!(
+        with(&|s| s.members[0].immutable = true),
+        Step::Finish(Outcome::Immutable(0))
+    );
     assert_eq!(with(&|s| s.identity = Some(Who::Root)), Step::Finish(Outcome::Root));
     assert_eq!(with(&|s| s.identity = Some(Who::Other)), Step::Finish(Outcome::NoUser));
     assert_eq!(with(&|s| s.keys = Some(Vec::new())), Step::Finish(Outcome::NotListed));
     let inactive = key("AKIAOLDOLDOLDOLD", KeyStatus::Inactive);
-    assert_eq!(with(&|s| s.keys = Some(vec![inactive.clone()])), Step::Finish(Outcome::Inactive));
+    assert_eq!(
+        with(&|s| s.keys = Some(vec![inactive.clone()])),
+        Step::Finish(Outcome::Inactive)
+    );
     let foreign = key("AKIAFOREIGN00000", KeyStatus::Inactive);
     let both = vec![key("AKIAOLDOLDOLDOLD", KeyStatus::Active), foreign.clone()];
-    assert_eq!(with(&|s| s.keys = Some(both.clone())), Step::Finish(Outcome::Foreign(vec![foreign.clone()])));
+    assert_eq!(
+        with(&|s| s.keys = Some(both.clone())),
+        Step::Finish(Outcome::Foreign(vec![foreign.clone()]))
+    );
 }
 
 #[test]
 fn a_create_of_unknown_outcome_is_the_end() {
-    let seen = Seen { create: Create::Unknown, ..Seen::ready() };
+    let seen = Seen {
+        create: Create::Unknown,
+        ..Seen::ready()
+    };
     assert_eq!(seen.decide(0), Step::Finish(Outcome::CreateUnknown));
 }
 
@@ -135,20 +176,39 @@ fn a_key_that_is_not_trusted_in_time_is_withdrawn() {
 #[test]
 fn a_wait_ends_at_the_deadline() {
     let mut seen = Seen::with_trusted_key();
-    seen.trust = Trust { in_a_row: 0, next: Duration::from_secs(130), deadline: Duration::from_secs(120) };
+    seen.trust = Trust {
+        in_a_row: 0,
+        next: Duration::from_secs(130),
+        deadline: Duration::from_secs(120),
+    };
     assert_eq!(seen.decide(100), Step::Wait(Duration::from_secs(120)));
 }
 
 /// All states of two Secrets after a trusted create: what is decided never breaks rules 2 and 3, and always moves on.
 #[test]
 fn every_state_of_two_secrets_keeps_the_rules() {
-    const HOLDS: [Holds; 6] = [Holds::Old, Holds::New, Holds::Other, Holds::Gone, Holds::Unread, Holds::Unreadable];
+    const HOLDS: [Holds; 6] = [
+        Holds::Old,
+        Holds::New,
+        Holds::Other,
+        Holds::Gone,
+        Holds::Unread,
+        Holds::Unreadable,
+    ];
     let members: Vec<Member> = HOLDS
         .iter()
         .flat_map(|&holds| {
-            [(0, false), (1, false), (1, true), (3, false), (3, true)].into_iter().flat_map(move |(writes, may_land)| {
-                [false, true].map(|refused| Member { immutable: false, holds, writes, refused, may_land })
-            })
+            [(0, false), (1, false), (1, true), (3, false), (3, true)]
+                .into_iter()
+                .flat_map(move |(writes, may_land)| {
+                    [false, true].map(|refused| Member {
+                        immutable: false,
+                        holds,
+                        writes,
+                        refused,
+                        may_land,
+                    })
+                })
         })
         .collect();
     let mut states = 0;
@@ -159,8 +219,13 @@ fn every_state_of_two_secrets_keeps_the_rules() {
                     for new_deletion in [Deletion::NotTried, Deletion::Done, Deletion::Failed] {
                         states += 1;
                         let pair = vec![*a, *b];
-                        let seen =
-                            Seen { members: pair, held, old_deletion, new_deletion, ..Seen::with_trusted_key() };
+                        let seen = Seen {
+                            members: pair,
+                            held,
+                            old_deletion,
+                            new_deletion,
+                            ..Seen::with_trusted_key()
+                        };
                         check(&seen);
                     }
                 }

@@ -138,12 +138,17 @@ mod tests {
     const NEW: (&str, &str) = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk+h3yCo8nvbEXAMPLEKEY");
 
     fn pair((id, secret): (&str, &str)) -> KeyPair {
-        KeyPair { id: AccessKeyId::parse(id).unwrap(), secret: Sensitive::new(secret.to_owned()) }
+        KeyPair {
+            id: AccessKeyId::parse(id).unwrap(),
+            secret: Sensitive::new(secret.to_owned()),
+        }
     }
 
     fn rewrite(value: &[u8]) -> Option<Vec<u8>> {
         let data = BTreeMap::from([("x".to_owned(), Sensitive::new(value.to_vec()))]);
-        rewritten(&data, &pair(OLD), &pair(NEW)).remove("x").map(|value| value.expose().clone())
+        rewritten(&data, &pair(OLD), &pair(NEW))
+            .remove("x")
+            .map(|value| value.expose().clone())
     }
 
     fn text(value: &str) -> String {
@@ -158,7 +163,9 @@ mod tests {
     #[test]
     fn a_profile_file_is_rewritten_whole() {
         let file = |(id, secret)| {
-            format!("[default]\naws_access_key_id = {id}\naws_secret_access_key={secret}\n[other]\naws_access_key_id=AKIA0\n")
+            format!(
+                "[default]\naws_access_key_id = {id}\naws_secret_access_key={secret}\n[other]\naws_access_key_id=AKIA0\n"
+            )
         };
         assert_eq!(text(&file(OLD)), file(NEW));
     }
@@ -168,18 +175,29 @@ mod tests {
         let slash = r#"{"s":"wJalr\/XUtnFEMI+K7MDENGbPxRfiCYEXAMPLEKEY"}"#;
         assert_eq!(text(slash), r#"{"s":"je7MtGbClwBF\/2Zp9Utk+h3yCo8nvbEXAMPLEKEY"}"#);
         let unicode = r#"{"s":"wJalr/XUtnFEMI\u002BK7MDENGbPxRfiCYEXAMPLEKEY"}"#;
-        assert_eq!(text(unicode), r#"{"s":"je7MtGbClwBF\u002f2Zp9Utk\u002bh3yCo8nvbEXAMPLEKEY"}"#);
+        assert_eq!(
+            text(unicode),
+            r#"{"s":"je7MtGbClwBF\u002f2Zp9Utk\u002bh3yCo8nvbEXAMPLEKEY"}"#
+        );
     }
 
     #[test]
     fn a_url_keeps_its_way_of_escaping() {
         let url = "sqs://AKIAIOSFODNN7EXAMPLE:wJalr%2fXUtnFEMI%2BK7MDENGbPxRfiCYEXAMPLEKEY@";
-        assert_eq!(text(url), "sqs://AKIAI44QH8DHBEXAMPLE:je7MtGbClwBF%2F2Zp9Utk%2Bh3yCo8nvbEXAMPLEKEY@");
+        assert_eq!(
+            text(url),
+            "sqs://AKIAI44QH8DHBEXAMPLE:je7MtGbClwBF%2F2Zp9Utk%2Bh3yCo8nvbEXAMPLEKEY@"
+        );
     }
 
     #[test]
     fn an_id_within_a_longer_word_is_another_word() {
-        for other in ["xAKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE1", "AKIAIOSFODNN7EXAMPL", ""] {
+        for other in [
+            "xAKIAIOSFODNN7EXAMPLE",
+            "AKIAIOSFODNN7EXAMPLE1",
+            "AKIAIOSFODNN7EXAMPL",
+            "",
+        ] {
             assert_eq!(rewrite(other.as_bytes()), None, "{other}");
             let data = BTreeMap::from([("x".to_owned(), Sensitive::new(other.as_bytes().to_vec()))]);
             assert!(!mentions(&data, OLD.0), "{other}");
@@ -225,7 +243,13 @@ mod tests {
                 value
             };
             // A secret without the characters that this way escapes leaves no trace of it.
-            let traced = old.bytes().any(|b| if writing == Writing::Backslash { b == b'/' } else { b"+/".contains(&b) });
+            let traced = old.bytes().any(|b| {
+                if writing == Writing::Backslash {
+                    b == b'/'
+                } else {
+                    b"+/".contains(&b)
+                }
+            });
             if writing == Writing::Plain || traced {
                 assert_eq!(replace_secret(&around(&old), old.as_bytes(), &new), around(&new));
             }

@@ -74,7 +74,9 @@ impl Rotation {
 
     /// Whose key it is, as far as it is known.
     pub(super) fn owner(&self) -> String {
-        self.identity.as_ref().map_or_else(|| "its user".into(), Identity::to_string)
+        self.identity
+            .as_ref()
+            .map_or_else(|| "its user".into(), Identity::to_string)
     }
 
     pub(super) fn observe(&self) -> Observation<'_> {
@@ -139,12 +141,20 @@ impl Rotation {
                 log::info!("{names}: created key {}; waiting for AWS to accept it", pair.id);
                 let id = pair.id.clone();
                 self.new = Some(pair);
-                self.trust = Trust { in_a_row: 0, next: now(), deadline: now() + policy.propagation_timeout };
+                self.trust = Trust {
+                    in_a_row: 0,
+                    next: now(),
+                    deadline: now() + policy.propagation_timeout,
+                };
                 Create::Made(id)
             }
             Err(error) => {
                 self.problem = error.to_string();
-                if error.fault() == Fault::OutcomeUnknown { Create::Unknown } else { Create::Refused }
+                if error.fault() == Fault::OutcomeUnknown {
+                    Create::Unknown
+                } else {
+                    Create::Refused
+                }
             }
         };
     }
@@ -272,7 +282,11 @@ impl Rotation {
             return Deletion::Done;
         };
         self.problem = error.to_string();
-        let reader = if *id == self.old.id { self.new.as_ref().unwrap_or(&self.old) } else { &self.old };
+        let reader = if *id == self.old.id {
+            self.new.as_ref().unwrap_or(&self.old)
+        } else {
+            &self.old
+        };
         match iam::list_access_keys(servers.aws, &self.region, reader) {
             Ok(keys) if keys.iter().all(|key| key.id != *id) => {
                 log::info!("{}: key {id} is gone", self.names());

@@ -11,11 +11,16 @@ pub(super) fn verdict(rotation: &Rotation, outcome: &Outcome, held: &[Holding]) 
     let old = &rotation.old.id;
     let owner = rotation.owner();
     let problem = &rotation.problem;
-    let new = rotation.new.as_ref().map_or_else(|| "none".into(), |pair| pair.id.to_string());
+    let new = rotation
+        .new
+        .as_ref()
+        .map_or_else(|| "none".into(), |pair| pair.id.to_string());
     let unchanged = "nothing was done";
     let why = match outcome {
         Outcome::Rotated => {
-            return Ok(format!("{names}: rotated: key {new} of {owner} replaces {old}, which is deleted"));
+            return Ok(format!(
+                "{names}: rotated: key {new} of {owner} replaces {old}, which is deleted"
+            ));
         }
         Outcome::Stopped(why) => format!("{why}; {unchanged}"),
         Outcome::Immutable(at) => format!(
@@ -43,16 +48,21 @@ pub(super) fn verdict(rotation: &Rotation, outcome: &Outcome, held: &[Holding]) 
              its secret is lost: the next run names it, delete it then"
         ),
         Outcome::NotTrusted => {
-            format!("new key {new} was not accepted in time: {problem}; {}", withdrawn(rotation, &new))
+            format!(
+                "new key {new} was not accepted in time: {problem}; {}",
+                withdrawn(rotation, &new)
+            )
         }
-        Outcome::NotPublished => format!("the new key could not be stored: {problem}; {}", withdrawn(rotation, &new)),
+        Outcome::NotPublished => format!(
+            "the new key could not be stored: {problem}; {}",
+            withdrawn(rotation, &new)
+        ),
         Outcome::PublishedInPart => format!(
             "it is not known that every Secret holds new key {new} instead of {old}: {problem}; both keys stay, so each \
              Secret works; put the same pair into all of them and delete the other key"
         ),
         Outcome::StillHeld => {
-            let holders: Vec<String> =
-                rotation.holders.iter().flatten().map(|key| format!("{key}")).collect();
+            let holders: Vec<String> = rotation.holders.iter().flatten().map(|key| format!("{key}")).collect();
             format!(
                 "new key {new} is stored, but {} still has old key {old}; both keys stay; put the new pair there, then \
                  delete the old key with `aws iam delete-access-key --access-key-id {old}`",

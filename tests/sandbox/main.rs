@@ -42,7 +42,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let Some(program) = options.program.or_else(build) else { return ExitCode::FAILURE };
+    let Some(program) = options.program.or_else(build) else {
+        return ExitCode::FAILURE;
+    };
     let sandbox = Sandbox::new();
     if !sandbox.show(&program) {
         return ExitCode::FAILURE;
@@ -57,7 +59,10 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { keep: false, program: None };
+    let mut options = Options {
+        keep: false,
+        program: None,
+    };
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -72,7 +77,9 @@ fn options() -> Result<Options, String> {
 /// Builds the program beside this example and tells where it is.
 fn build() -> Option<PathBuf> {
     let name = "aws-iam-credential-rotate";
-    let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--locked", "--bin", name]).status();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--bin", name])
+        .status();
     if !built.is_ok_and(|status| status.success()) {
         eprintln!("the program could not be built");
         return None;
@@ -107,27 +114,48 @@ impl Sandbox {
                 "stringData": data,
             }));
         };
-        let profile = format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", key.id, key.secret);
+        let profile = format!(
+            "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+            key.id, key.secret
+        );
         let data = json!({"access_key_id": key.id, "secret_access_key": key.secret, "credentials": profile});
         secret(KEY_SECRET, "aws-rotate-key", "Opaque", json!({}), data);
         let annotations = json!({"aws-ecr-updater/secret": KEY_SECRET, "aws-ecr-updater/region": "eu-west-1"});
         let config = r#"{"auths":{"ghcr.io":{"username":"octocat","password":"kept as it is"}}}"#;
         let data = json!({".dockerconfigjson": config});
-        secret(PULL_SECRET, "aws-ecr-updater", "kubernetes.io/dockerconfigjson", annotations, data);
+        secret(
+            PULL_SECRET,
+            "aws-ecr-updater",
+            "kubernetes.io/dockerconfigjson",
+            annotations,
+            data,
+        );
 
         let authority = Authority::new("sandbox");
         let kube = cluster.start("127.0.0.1", authority.server(&["127.0.0.1"]));
         let files = Scratch::new();
         files.file("ca.crt", authority.pem());
-        let token = cluster.token("system:serviceaccount:default:aws-iam-credential-rotate", &[(NAMESPACE, VERBS)]);
+        let token = cluster.token(
+            "system:serviceaccount:default:aws-iam-credential-rotate",
+            &[(NAMESPACE, VERBS)],
+        );
         files.file("token", token);
-        Sandbox { aws: cloud.start(), cloud, cluster, kube, files }
+        Sandbox {
+            aws: cloud.start(),
+            cloud,
+            cluster,
+            kube,
+            files,
+        }
     }
 
     /// Runs both jobs, with what there is before and after. False when one failed.
     fn show(&self, program: &Path) -> bool {
         println!("An embedded AWS (IAM, STS, ECR) listens at {},", self.aws.url());
-        println!("an embedded Kubernetes API at {}. Nothing leaves this machine.", self.kube.url());
+        println!(
+            "an embedded Kubernetes API at {}. Nothing leaves this machine.",
+            self.kube.url()
+        );
         println!("The new key is refused at first, as AWS does until it is known everywhere.\n");
         println!("BEFORE");
         self.table();
@@ -135,13 +163,21 @@ impl Sandbox {
             let program = Program::new(program)
                 .arg(job)
                 .args(&["--server", &self.kube.url(), "--namespace", NAMESPACE])
-                .args(&["--token-file", &self.file("token"), "--certificate-authority", &self.file("ca.crt")])
+                .args(&[
+                    "--token-file",
+                    &self.file("token"),
+                    "--certificate-authority",
+                    &self.file("ca.crt"),
+                ])
                 .env("AWS_ENDPOINT_URL", self.aws.url());
             println!("\n$ {}", program.command_line());
             let run = program.run();
             print!("{}{}", run.stdout, run.stderr);
             if run.code != Some(0) {
-                println!("\nThe program ended with {:?}, which the sandbox did not expect.", run.code);
+                println!(
+                    "\nThe program ended with {:?}, which the sandbox did not expect.",
+                    run.code
+                );
                 return false;
             }
             println!("\nAFTER {}", job.to_uppercase());
@@ -165,22 +201,41 @@ impl Sandbox {
         };
         row(&format!("Secret {KEY_SECRET}"), "");
         row("  access_key_id", &text(KEY_SECRET, "access_key_id"));
-        row("  secret_access_key", self.verdict(&text(KEY_SECRET, "access_key_id"), &text(KEY_SECRET, "secret_access_key")));
+        row(
+            "  secret_access_key",
+            self.verdict(
+                &text(KEY_SECRET, "access_key_id"),
+                &text(KEY_SECRET, "secret_access_key"),
+            ),
+        );
         let profile = text(KEY_SECRET, "credentials");
-        let id = profile.lines().find_map(|line| line.strip_prefix("aws_access_key_id = ")).unwrap_or_default();
+        let id = profile
+            .lines()
+            .find_map(|line| line.strip_prefix("aws_access_key_id = "))
+            .unwrap_or_default();
         row("  credentials (a profile file)", &format!("aws_access_key_id = {id}"));
         row(&format!("Secret {PULL_SECRET}"), "");
-        let config: serde_json::Value = serde_json::from_str(&text(PULL_SECRET, ".dockerconfigjson")).unwrap_or_default();
+        let config: serde_json::Value =
+            serde_json::from_str(&text(PULL_SECRET, ".dockerconfigjson")).unwrap_or_default();
         for registry in config["auths"].as_object().into_iter().flat_map(|auths| auths.keys()) {
             row(&format!("  login to {registry}"), "yes");
         }
-        let expires = self.cluster.annotation(NAMESPACE, PULL_SECRET, "aws-ecr-updater/expires-at");
-        row("  aws-ecr-updater/expires-at", expires.as_deref().unwrap_or("(not set)"));
+        let expires = self
+            .cluster
+            .annotation(NAMESPACE, PULL_SECRET, "aws-ecr-updater/expires-at");
+        row(
+            "  aws-ecr-updater/expires-at",
+            expires.as_deref().unwrap_or("(not set)"),
+        );
     }
 
     fn verdict(&self, id: &str, secret: &str) -> &'static str {
         let works = self.cloud.secret_of(id).as_deref() == Some(secret) && self.cloud.status_of(id).is_some();
-        if works { "(not shown) works" } else { "(not shown) does not work" }
+        if works {
+            "(not shown) works"
+        } else {
+            "(not shown) does not work"
+        }
     }
 
     fn file(&self, name: &str) -> String {
@@ -196,12 +251,16 @@ impl Sandbox {
             admin.display(),
             self.file("ca.crt"),
         );
-        let value = |name: &str| format!("$({kubectl} get secret {KEY_SECRET} -o jsonpath='{{.data.{name}}}' | base64 -d)");
+        let value =
+            |name: &str| format!("$({kubectl} get secret {KEY_SECRET} -o jsonpath='{{.data.{name}}}' | base64 -d)");
         println!("\nIt is left running. In another shell:\n");
         println!("{kubectl} get secrets --show-labels\n");
         println!("export AWS_ACCESS_KEY_ID=\"{}\"", value("access_key_id"));
         println!("export AWS_SECRET_ACCESS_KEY=\"{}\"", value("secret_access_key"));
-        println!("aws --endpoint-url {} --region us-east-1 iam list-access-keys\n", self.aws.url());
+        println!(
+            "aws --endpoint-url {} --region us-east-1 iam list-access-keys\n",
+            self.aws.url()
+        );
         println!("Press Ctrl-C here to end it.");
     }
 }

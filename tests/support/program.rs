@@ -26,7 +26,11 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     pub fn new() -> Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("aws-iam-credential-rotate-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+        let name = format!(
+            "aws-iam-credential-rotate-{}-{}",
+            process::id(),
+            COUNT.fetch_add(1, Ordering::SeqCst)
+        );
         let path = env::temp_dir().join(name);
         fs::create_dir_all(&path).expect("a new folder among the temporary files");
         Scratch(path)
@@ -68,7 +72,11 @@ pub struct Run {
 
 impl Program {
     pub fn new(path: impl Into<PathBuf>) -> Program {
-        Program { path: path.into(), arguments: Vec::new(), environment: BTreeMap::new() }
+        Program {
+            path: path.into(),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+        }
     }
 
     pub fn arg(mut self, argument: impl AsRef<str>) -> Program {
@@ -89,7 +97,11 @@ impl Program {
     pub fn command_line(&self) -> String {
         let words = self.environment.iter().map(|(name, value)| format!("{name}={value}"));
         let path = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        words.chain([path]).chain(self.arguments.iter().cloned()).collect::<Vec<_>>().join(" ")
+        words
+            .chain([path])
+            .chain(self.arguments.iter().cloned())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Starts it, its output piped.
@@ -125,11 +137,19 @@ impl Program {
             if start.elapsed() > HANGS {
                 let _ = child.kill();
                 let _ = child.wait();
-                panic!("{} hangs; it said: {}", self.command_line(), stderr.join().unwrap_or_default());
+                panic!(
+                    "{} hangs; it said: {}",
+                    self.command_line(),
+                    stderr.join().unwrap_or_default()
+                );
             }
             thread::sleep(Duration::from_millis(5));
         };
-        Run { code: status.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+        Run {
+            code: status.code(),
+            stdout: stdout.join().unwrap(),
+            stderr: stderr.join().unwrap(),
+        }
     }
 }
 
@@ -138,8 +158,13 @@ impl Run {
     /// stand-ins' addresses are `AWS` and `KUBE`.
     pub fn log(&self, world: &World) -> Vec<String> {
         let (aws, kube) = (format!("127.0.0.1:{}", world.aws.port()), world.kube.url());
-        let lines = self.stderr.lines().map(|line| line.split_once(' ').map_or(line, |(_, rest)| rest));
-        lines.map(|line| without_request_ids(&line.replace(&kube, "KUBE").replace(&aws, "AWS"))).collect()
+        let lines = self
+            .stderr
+            .lines()
+            .map(|line| line.split_once(' ').map_or(line, |(_, rest)| rest));
+        lines
+            .map(|line| without_request_ids(&line.replace(&kube, "KUBE").replace(&aws, "AWS")))
+            .collect()
     }
 }
 
@@ -147,7 +172,9 @@ fn without_request_ids(line: &str) -> String {
     match line.split_once("request id ") {
         None => line.to_owned(),
         Some((before, after)) => {
-            let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(after.len());
+            let end = after
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+                .unwrap_or(after.len());
             format!("{before}request id ID{}", without_request_ids(&after[end..]))
         }
     }
@@ -157,7 +184,9 @@ fn without_request_ids(line: &str) -> String {
 pub fn under_test() -> PathBuf {
     match env::var_os("PROGRAM_UNDER_TEST") {
         Some(path) => path.into(),
-        None => option_env!("CARGO_BIN_EXE_aws-iam-credential-rotate").expect("set for tests by Cargo").into(),
+        None => option_env!("CARGO_BIN_EXE_aws-iam-credential-rotate")
+            .expect("set for tests by Cargo")
+            .into(),
     }
 }
 
@@ -188,8 +217,18 @@ impl World {
         let kube = cluster.start("127.0.0.1", authority.server(&["127.0.0.1"]));
         let files = Scratch::new();
         files.file("ca.crt", authority.pem());
-        files.file("token", cluster.token("system:serviceaccount:t:rotate", &[(NAMESPACE, VERBS)]));
-        World { aws: cloud.start(), cloud, cluster, kube, files, key }
+        files.file(
+            "token",
+            cluster.token("system:serviceaccount:t:rotate", &[(NAMESPACE, VERBS)]),
+        );
+        World {
+            aws: cloud.start(),
+            cloud,
+            cluster,
+            kube,
+            files,
+            key,
+        }
     }
 
     pub fn file(&self, name: &str) -> String {
@@ -221,7 +260,13 @@ impl World {
         });
         let seen = annotations.fold(run.stderr.clone(), |seen, annotations| seen + &annotations);
         let token = fs::read_to_string(self.file("token")).unwrap_or_default();
-        for secret in self.cloud.secrets().into_iter().chain([token.trim().to_owned()]).filter(|s| !s.is_empty()) {
+        for secret in self
+            .cloud
+            .secrets()
+            .into_iter()
+            .chain([token.trim().to_owned()])
+            .filter(|s| !s.is_empty())
+        {
             // Not `contains` in an assertion's text: a failing test must not print it either.
             let leaks = seen.contains(&secret) || seen.contains(&STANDARD.encode(&secret));
             assert!(!leaks, "a secret was printed or annotated");
@@ -251,7 +296,10 @@ impl World {
 
     /// A data value of a Secret, as text.
     pub fn value(&self, name: &str, key: &str) -> String {
-        let value = self.cluster.data(NAMESPACE, name, key).unwrap_or_else(|| panic!("{name} has no {key}"));
+        let value = self
+            .cluster
+            .data(NAMESPACE, name, key)
+            .unwrap_or_else(|| panic!("{name} has no {key}"));
         String::from_utf8(value).expect("text")
     }
 }

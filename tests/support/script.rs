@@ -76,7 +76,12 @@ impl Script {
     /// `times` requests of this operation, after letting `skip` of them pass. An operation that ends in `*` means all
     /// that begin so.
     pub fn some(&self, operation: &str, skip: usize, times: usize, fault: Fault) {
-        self.rules.lock().unwrap().push(Rule { operation: operation.to_owned(), skip, times, fault });
+        self.rules.lock().unwrap().push(Rule {
+            operation: operation.to_owned(),
+            skip,
+            times,
+            fault,
+        });
     }
 
     /// All rules are forgotten.
@@ -98,7 +103,11 @@ impl Script {
             if rule.skip > 0 {
                 rule.skip -= 1;
             } else if rule.times > 0 && found.is_none() {
-                rule.times = if rule.times == usize::MAX { usize::MAX } else { rule.times - 1 };
+                rule.times = if rule.times == usize::MAX {
+                    usize::MAX
+                } else {
+                    rule.times - 1
+                };
                 found = Some(rule.fault.clone());
             }
         }

@@ -42,7 +42,10 @@ pub fn form_pairs(form: &str) -> Vec<(String, String)> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (percent_decode(&name.replace('+', " ")), percent_decode(&value.replace('+', " ")))
+            (
+                percent_decode(&name.replace('+', " ")),
+                percent_decode(&value.replace('+', " ")),
+            )
         })
         .collect()
 }
@@ -78,7 +81,11 @@ pub struct Reply {
 
 impl Reply {
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Reply {
-        Reply { status, headers: vec![("Content-Type".into(), content_type.into())], body: body.into() }
+        Reply {
+            status,
+            headers: vec![("Content-Type".into(), content_type.into())],
+            body: body.into(),
+        }
     }
 
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Reply {
@@ -201,7 +208,9 @@ impl Shared {
         let mut stream: BufReader<Box<dyn Stream>> = match &self.tls {
             None => BufReader::new(Box::new(tcp)),
             Some(config) => {
-                let Ok(connection) = rustls::ServerConnection::new(Arc::clone(config)) else { return };
+                let Ok(connection) = rustls::ServerConnection::new(Arc::clone(config)) else {
+                    return;
+                };
                 BufReader::new(Box::new(rustls::StreamOwned::new(connection, tcp)))
             }
         };
@@ -212,11 +221,17 @@ impl Shared {
 
     /// One request and its answer. `false`: the connection is over.
     fn exchange(&self, stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<bool> {
-        let Some(request) = read_request(stream)? else { return Ok(false) };
+        let Some(request) = read_request(stream)? else {
+            return Ok(false);
+        };
         let operation = self.service.operation(&request);
         let index = {
             let mut recorded = self.recorded.lock().unwrap();
-            recorded.push(Recorded { operation: operation.clone(), request: request.clone(), status: None });
+            recorded.push(Recorded {
+                operation: operation.clone(),
+                request: request.clone(),
+                status: None,
+            });
             recorded.len() - 1
         };
         let fault = self.script.fault_for(&operation);
@@ -261,7 +276,9 @@ impl Shared {
         stream.get_mut().write_all(&self.encode(&reply))?;
         stream.get_mut().flush()?;
         let closes = |headers: &[(String, String)]| {
-            headers.iter().any(|(n, v)| n.eq_ignore_ascii_case("connection") && v.eq_ignore_ascii_case("close"))
+            headers
+                .iter()
+                .any(|(n, v)| n.eq_ignore_ascii_case("connection") && v.eq_ignore_ascii_case("close"))
         };
         Ok(!closes(&request.headers) && !closes(&reply.headers))
     }
@@ -292,7 +309,9 @@ fn read_request(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<Option<Re
         return Ok(None);
     }
     let mut words = line.split_whitespace();
-    let (Some(method), Some(target)) = (words.next(), words.next()) else { return Err(bad("no request line")) };
+    let (Some(method), Some(target)) = (words.next(), words.next()) else {
+        return Err(bad("no request line"));
+    };
     let (method, target) = (method.to_owned(), target.to_owned());
     let mut headers = Vec::new();
     loop {
@@ -337,7 +356,13 @@ fn read_request(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<Option<Re
         Some((path, query)) => (path.to_owned(), query.to_owned()),
         None => (target, String::new()),
     };
-    Ok(Some(Request { method, path, raw_query, headers, body }))
+    Ok(Some(Request {
+        method,
+        path,
+        raw_query,
+        headers,
+        body,
+    }))
 }
 
 fn reason(status: u16) -> &'static str {

@@ -19,7 +19,10 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let pem = params.self_signed(&key).expect("a self-signed certificate").pem();
-        Authority { issuer: Issuer::new(params, key), pem }
+        Authority {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
     }
 
     /// The authority's certificate, as `--certificate-authority` and `AWS_CA_BUNDLE` take it.
