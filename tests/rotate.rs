@@ -222,16 +222,14 @@ fn assert_rotated(world: &World) {
     let new = world.value("s", "access_key_id");
     assert_ne!(new, world.key.id);
     assert!(world.value("s", "secret_access_key") == world.cloud.secret_of(&new).unwrap());
-    let keys: Vec<String> = world.cloud.keys("ci").into_iter().map(|key| key.id).collect();
-    assert_eq!((keys, world.cloud.create_count("ci")), (vec![new], 1));
+    assert_eq!((world.key_ids(), world.cloud.create_count("ci")), (vec![new], 1));
 }
 
 /// The Secret holds the old key, and it is the only one.
 fn assert_as_before(world: &World) {
     assert_eq!(world.value("s", "access_key_id"), world.key.id);
     assert!(world.value("s", "secret_access_key") == world.key.secret);
-    let keys: Vec<String> = world.cloud.keys("ci").into_iter().map(|key| key.id).collect();
-    assert_eq!(keys, [world.key.id.clone()]);
+    assert_eq!(world.key_ids(), [world.key.id.as_str()]);
 }
 
 const PUT: &str = "PUT /api/v1/namespaces/t/secrets/s";
@@ -313,8 +311,7 @@ fn somebody_elses_key_is_not_overwritten_and_ours_is_taken_back() {
         (run.code, world.value("s", "access_key_id").as_str()),
         (Some(1), "AKIATHEIRSTHEIRS00")
     );
-    let keys: Vec<String> = world.cloud.keys("ci").into_iter().map(|key| key.id).collect();
-    assert_eq!(keys, [world.key.id.clone()]);
+    assert_eq!(world.key_ids(), [world.key.id.as_str()]);
     let error = run
         .log(&world)
         .into_iter()
@@ -348,8 +345,7 @@ fn a_secret_that_is_deleted_or_replaced_midway_takes_no_key_with_it() {
         if replaced {
             assert_as_before(&world);
         } else {
-            let keys: Vec<String> = world.cloud.keys("ci").into_iter().map(|key| key.id).collect();
-            assert_eq!(keys, [world.key.id.clone()]);
+            assert_eq!(world.key_ids(), [world.key.id.as_str()]);
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::http::{self, Delivery, Problem, Reply};
 pub struct Error {
     /// The operation, `CreateAccessKey`.
     pub operation: &'static str,
-    /// The IAM action that permits it, `iam:CreateAccessKey`.
-    pub(super) action: String,
+    /// The service that was called.
+    pub(super) service: Service,
     /// The key that signed.
     pub key: AccessKeyId,
     /// Where the call went.
@@ -35,7 +35,7 @@ pub enum Cause {
     /// AWS answered with an error.
     Refused(Box<Refusal>),
     /// No complete answer came.
-    NoAnswer(http::Failure),
+    NoAnswer(Box<http::Failure>),
     /// What came is not an answer of this service. Says what came instead.
     Unreadable(String),
     /// The request could not be signed. Says why.
@@ -239,7 +239,10 @@ impl Error {
                 Some("the secret access key does not belong to this key id; put the right one into the Secret".into())
             }
             Meaning::ClockSkew => Some("set this machine's clock".into()),
-            Meaning::AccessDenied => Some(format!("allow `{}` to the user that owns this key", self.action)),
+            Meaning::AccessDenied => Some(format!(
+                "allow `{}` to the user that owns this key",
+                self.service.action(self.operation)
+            )),
             Meaning::SessionOver => Some("get a new session".into()),
             Meaning::Throttled => {
                 Some("run again later; other tools may be using up this account's request rate".into())

@@ -83,7 +83,7 @@ impl Client {
         let reply = self
             .http
             .send(&request)
-            .map_err(|failure| error(Cause::NoAnswer(failure)))?;
+            .map_err(|failure| error(Cause::NoAnswer(Box::new(failure))))?;
         if reply.status == 200 {
             Ok(reply)
         } else {
@@ -94,7 +94,7 @@ impl Client {
     fn error(&self, call: &Call<'_>, keys: &KeyPair, cause: Cause) -> Error {
         Error {
             operation: call.operation,
-            action: call.service.action(call.operation),
+            service: call.service,
             key: keys.id.clone(),
             endpoint: self.endpoints.url(call.service, call.region),
             once: call.safety == Safety::Once,

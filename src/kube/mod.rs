@@ -147,7 +147,10 @@ impl Client {
             headers,
             body,
         };
-        let reply = self.http.send(&request).map_err(Cause::NoAnswer)?;
+        let reply = self
+            .http
+            .send(&request)
+            .map_err(|failure| Cause::NoAnswer(Box::new(failure)))?;
         if (200..300).contains(&reply.status) {
             Ok(reply)
         } else {

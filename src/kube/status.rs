@@ -26,9 +26,9 @@ pub struct Error {
 #[derive(Debug)]
 pub enum Cause {
     /// The server answered with a `Status`.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// No complete answer came.
-    NoAnswer(http::Failure),
+    NoAnswer(Box<http::Failure>),
     /// What came is no answer of a Kubernetes API server.
     Unreadable(String),
     /// There is no token to send.
@@ -60,19 +60,19 @@ pub(super) fn cause(reply: &Reply) -> Cause {
         message: String,
     }
     match serde_json::from_slice::<Status>(reply.body.expose()) {
-        Ok(status) if status.kind == "Status" => Cause::Refused(Refusal {
+        Ok(status) if status.kind == "Status" => Cause::Refused(Box::new(Refusal {
             code: reply.status,
             reason: one_line(&status.reason),
             message: one_line(&status.message),
             retry_after: reply.retry_after(),
-        }),
+        })),
         // The flow control filter answers in plain text.
-        _ if reply.status == 429 => Cause::Refused(Refusal {
+        _ if reply.status == 429 => Cause::Refused(Box::new(Refusal {
             code: 429,
             reason: "TooManyRequests".into(),
             message: String::new(),
             retry_after: reply.retry_after(),
-        }),
+        })),
         _ => unexpected(reply, "a Status of the Kubernetes API"),
     }
 }

@@ -182,12 +182,14 @@ fn without_request_ids(line: &str) -> String {
 
 /// The program to test: the one that `PROGRAM_UNDER_TEST` names, else the one that Cargo built for this test.
 pub fn under_test() -> PathBuf {
-    match env::var_os("PROGRAM_UNDER_TEST") {
-        Some(path) => path.into(),
-        None => option_env!("CARGO_BIN_EXE_aws-iam-credential-rotate")
-            .expect("set for tests by Cargo")
-            .into(),
+    if let Some(path) = env::var_os("PROGRAM_UNDER_TEST") {
+        return path.into();
     }
+    // Cargo sets it for tests, and not for the sandbox, which has its own way to a program.
+    let Some(path) = option_env!("CARGO_BIN_EXE_aws-iam-credential-rotate") else {
+        panic!("no program to test: set `PROGRAM_UNDER_TEST`");
+    };
+    path.into()
 }
 
 /// An AWS, a Kubernetes API, a user `ci` with a key, and the way there.
@@ -292,6 +294,11 @@ impl World {
             "type": "kubernetes.io/dockerconfigjson",
             "stringData": {".dockerconfigjson": config},
         }));
+    }
+
+    /// The ids of the user's keys, active or not.
+    pub fn key_ids(&self) -> Vec<String> {
+        self.cloud.keys("ci").into_iter().map(|key| key.id).collect()
     }
 
     /// A data value of a Secret, as text.

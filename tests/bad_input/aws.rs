@@ -1,0 +1,318 @@
+//! Keys that AWS does not take, and permissions that are missing there.
+
+use std::collections::BTreeSet;
+
+use super::{ROTATE_FAILED, ecr_update_refuses, ecr_world, program, rotate_refuses, rotate_world, said};
+use crate::support::aws::{Status, throttling_json, throttling_xml};
+use crate::support::program::{NAMESPACE, World};
+use crate::support::script::Fault;
+
+const UNKNOWN: &str = "GetCallerIdentity with key KEY at AWS: InvalidClientTokenId (403, request id ID): The security \
+    token included in the request is invalid; the key is deleted, inactive, of another partition, or too new; put a \
+    working pair into the Secret; nothing was done";
+const UNKNOWN_TO_ECR: &str = "GetAuthorizationToken with key KEY at AWS: UnrecognizedClientException (400, request id ID): \
+    The security token included in the request is invalid; the key is deleted, inactive, of another partition, or too \
+    new; put a working pair into the Secret (the key is from Secret t/s)";
+
+/// What everybody's key looks like; nobody has this one.
+const TYPO: &str = "AKIAIOSFODNN7EXAMPLE";
+
+/// Replaces a value of the Secret `s`.
+fn put(world: &World, key: &str, value: &str) {
+    world.cluster.edit(NAMESPACE, "s", &|secret| secret["stringData"] = serde_json::json!({key: value}));
+}
+
+#[test]
+fn a_deleted_key_is_unknown() {
+    let world = rotate_world();
+    world.cloud.delete_key(&world.key.id);
+    rotate_refuses(&world, UNKNOWN);
+    assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+
+    let world = ecr_world();
+    world.cloud.delete_key(&world.key.id);
+    ecr_update_refuses(&world, UNKNOWN_TO_ECR);
+    assert_eq!(world.aws.operations(), ["GetAuthorizationToken"]);
+    // The source is read once more: its key may have been replaced meanwhile.
+    assert_eq!(world.kube.operations(), [super::LIST, super::GET_SOURCE, super::GET_SOURCE]);
+}
+
+#[test]
+fn an_inactive_key_is_unknown() {
+    for status in [Status::Inactive, Status::Expired] {
+        let world = rotate_world();
+        world.cloud.set_status(&world.key.id, status);
+        rotate_refuses(&world, UNKNOWN);
+        assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+    }
+    let world = ecr_world();
+    world.cloud.set_status(&world.key.id, Status::Inactive);
+    ecr_update_refuses(&world, UNKNOWN_TO_ECR);
+}
+
+#[test]
+fn a_key_id_with_a_slip_is_unknown() {
+    let world = rotate_world();
+    put(&world, "access_key_id", TYPO);
+    rotate_refuses(&world, &UNKNOWN.replace("KEY", "NEW"));
+    let world = ecr_world();
+    put(&world, "access_key_id", TYPO);
+    ecr_update_refuses(&world, &UNKNOWN_TO_ECR.replace("KEY", "NEW"));
+}
+
+#[test]
+fn a_wrong_secret_is_told_from_an_unknown_key() {
+    let wrong = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    let theirs = "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
+        Access Key and signing method. Consult the service documentation for details";
+    let advice = "the secret access key does not belong to this key id; put the right one into the Secret";
+    let world = rotate_world();
+    put(&world, "secret_access_key", wrong);
+    rotate_refuses(
+        &world,
+        &format!(
+            "GetCallerIdentity with key KEY at AWS: SignatureDoesNotMatch (403, request id ID): {theirs}; {advice}; \
+             nothing was done"
+        ),
+    );
+    assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+
+    let world = ecr_world();
+    put(&world, "secret_access_key", wrong);
+    ecr_update_refuses(
+        &world,
+        &format!(
+            "GetAuthorizationToken with key KEY at AWS: InvalidSignatureException (400, request id ID): {theirs}; {advice} \
+             (the key is from Secret t/s)"
+        ),
+    );
+    assert_eq!(world.aws.operations(), ["GetAuthorizationToken"]);
+}
+
+#[test]
+fn the_account_roots_key_is_left_alone() {
+    let world = World::new();
+    let root = world.cloud.add_root_key();
+    world.add_key_secret("s", &root.id, &root.secret);
+    rotate_refuses(
+        &world,
+        "key NEW belongs to the account root (arn:aws:iam::123456789012:root); nothing was done; only keys of IAM users \
+         are rotated: make a user, and delete the root's keys",
+    );
+    assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+    assert_eq!(world.cloud.status_of(&root.id), Some(Status::Active));
+}
+
+#[test]
+fn a_key_that_is_not_the_secrets_is_left_alone() {
+    let world = rotate_world();
+    let foreign = world.cloud.add_key("ci");
+    let made = world.cluster.secret(NAMESPACE, "s").unwrap()["metadata"]["creationTimestamp"].to_string();
+    let day = &made[1..11];
+    rotate_refuses(
+        &world,
+        &format!(
+            "arn:aws:iam::123456789012:user/ci has another key beside KEY: NEW (active, made {day}, in none of the \
+             Secrets); a key that is not this Secret's is never touched; nothing was done; if nobody uses it, delete it \
+             with `aws iam delete-access-key --access-key-id NEW`, then run again"
+        ),
+    );
+    assert_eq!(world.cloud.status_of(&foreign.id), Some(Status::Active));
+    assert_eq!(world.aws.operations(), ["GetCallerIdentity", "ListAccessKeys"]);
+}
+
+/// AWS's refusal of a permission, and what the program adds.
+fn denied(operation: &str, key: &str, code: &str, resource: &str) -> String {
+    let service = if operation == "GetAuthorizationToken" { "ecr" } else { "iam" };
+    format!(
+        "{operation} with key {key} at AWS: {code}, request id ID): User: arn:aws:iam::123456789012:user/ci is not \
+         authorized to perform: {service}:{operation} on resource: {resource} because no identity-based policy allows \
+         the {service}:{operation} action; allow `{service}:{operation}` to the user that owns this key"
+    )
+}
+
+#[test]
+fn without_the_permission_to_list_keys_nothing_is_done() {
+    let world = rotate_world();
+    world.cloud.deny("ci", "iam:ListAccessKeys");
+    let why = denied("ListAccessKeys", "KEY", "AccessDenied (403", "user ci");
+    rotate_refuses(&world, &format!("{why}; nothing was done"));
+    assert_eq!(world.aws.operations(), ["GetCallerIdentity", "ListAccessKeys"]);
+}
+
+#[test]
+fn without_the_permission_to_create_a_key_nothing_is_changed() {
+    let world = rotate_world();
+    world.cloud.deny("ci", "iam:CreateAccessKey");
+    let why = denied("CreateAccessKey", "KEY", "AccessDenied (403", "user ci");
+    super::changes_nothing(
+        &world,
+        program(&world, &["rotate"]),
+        1,
+        &[
+            "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci",
+            &format!("ERROR t/s: no new key was made: {why}; the Secret keeps key KEY"),
+            ROTATE_FAILED,
+        ],
+    );
+    assert_eq!(world.aws.operations(), ["GetCallerIdentity", "ListAccessKeys", "CreateAccessKey"]);
+}
+
+#[test]
+fn without_the_permission_to_delete_a_key_the_new_one_is_stored_and_the_old_one_is_named() {
+    let world = rotate_world();
+    world.cloud.deny("ci", "iam:DeleteAccessKey");
+
+    let run = world.run(&["rotate"]);
+
+    let why = denied("DeleteAccessKey", "KEY", "AccessDenied (403", "user ci");
+    assert_eq!(
+        said(&world, &run),
+        [
+            "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci".to_owned(),
+            "INFO  t/s: created key NEW; waiting for AWS to accept it".into(),
+            "INFO  t/s: key NEW is accepted; writing it to the Secret".into(),
+            format!(
+                "ERROR t/s: new key NEW is stored, but old key KEY may still be there: {why}; delete it with `aws iam \
+                 delete-access-key --access-key-id KEY`"
+            ),
+            ROTATE_FAILED.into(),
+        ]
+    );
+    assert_eq!(run.code, Some(1));
+    let stored = world.value("s", "access_key_id");
+    let keys: BTreeSet<String> = world.cloud.keys("ci").into_iter().map(|key| key.id).collect();
+    assert_eq!(keys, BTreeSet::from([world.key.id.clone(), stored.clone()]));
+    assert!(world.cloud.secret_of(&stored) == Some(world.value("s", "secret_access_key")), "another secret");
+    assert_eq!(world.aws.operations().iter().filter(|operation| *operation == "DeleteAccessKey").count(), 1);
+}
+
+#[test]
+fn a_new_key_that_is_never_accepted_is_deleted_again() {
+    for (denied_to_delete, ending) in [
+        (false, "it was deleted again, the Secret keeps key KEY"),
+        (
+            true,
+            "it may still be there: delete it with `aws iam delete-access-key --access-key-id NEW`; the Secret keeps \
+             key KEY",
+        ),
+    ] {
+        let world = rotate_world();
+        world.cloud.propagation_requests(1000);
+        if denied_to_delete {
+            world.cloud.deny("ci", "iam:DeleteAccessKey");
+        }
+        let before = world.cluster.secret(NAMESPACE, "s");
+
+        let run = world.run(&["rotate", "--propagation-timeout=1s"]);
+
+        let refusal = if denied_to_delete {
+            denied("DeleteAccessKey", "KEY", "AccessDenied (403", "user ci")
+        } else {
+            "ListAccessKeys with key NEW at AWS: InvalidClientTokenId (403, request id ID): The security token included \
+             in the request is invalid; the key is deleted, inactive, of another partition, or too new; put a working \
+             pair into the Secret"
+                .into()
+        };
+        let mut expected = vec![
+            "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci".to_owned(),
+            "INFO  t/s: created key NEW; waiting for AWS to accept it".into(),
+        ];
+        if !denied_to_delete {
+            expected.push("INFO  t/s: deleted key NEW".into());
+        }
+        expected.push(format!("ERROR t/s: new key NEW was not accepted in time: {refusal}; {ending}"));
+        expected.push(ROTATE_FAILED.into());
+        assert_eq!(said(&world, &run), expected);
+        assert_eq!(run.code, Some(1));
+        assert!(world.cluster.secret(NAMESPACE, "s") == before, "the Secret was changed");
+        assert_eq!(world.cloud.keys("ci").len(), if denied_to_delete { 2 } else { 1 });
+        assert_eq!(world.cloud.status_of(&world.key.id), Some(Status::Active));
+    }
+}
+
+#[test]
+fn without_the_permission_to_get_a_login_nothing_is_written() {
+    let world = ecr_world();
+    world.cloud.deny("ci", "ecr:GetAuthorizationToken");
+    let why = denied("GetAuthorizationToken", "KEY", "AccessDeniedException (400", "*");
+    ecr_update_refuses(&world, &format!("{why} (the key is from Secret t/s)"));
+    assert_eq!(world.aws.operations(), ["GetAuthorizationToken"]);
+}
+
+#[test]
+fn a_throttled_request_is_repeated() {
+    let world = rotate_world();
+    world.aws.script().once("ListAccessKeys", Fault::ReplyInstead(throttling_xml()));
+    // What is throttled was not carried out, so that even this one may be sent again.
+    world.aws.script().some("CreateAccessKey", 0, 2, Fault::ReplyInstead(throttling_xml()));
+    super::rotates(&world, program(&world, &["rotate"]), &[]);
+    let sent = |operation: &str| world.aws.operations().iter().filter(|sent| *sent == operation).count();
+    assert_eq!(world.aws.operations()[..3], ["GetCallerIdentity", "ListAccessKeys", "ListAccessKeys"]);
+    assert_eq!(sent("CreateAccessKey"), 3);
+
+    for status in [400, 429] {
+        let world = ecr_world();
+        world.aws.script().once("GetAuthorizationToken", Fault::ReplyInstead(throttling_json(status)));
+        super::refreshes(&world, program(&world, &["ecr-update"]), &[]);
+        assert_eq!(world.aws.operations(), ["GetAuthorizationToken"; 2]);
+    }
+}
+
+#[test]
+fn a_request_that_stays_throttled_is_given_up() {
+    let world = rotate_world();
+    world.aws.script().always("CreateAccessKey", Fault::ReplyInstead(throttling_xml()));
+    super::changes_nothing(
+        &world,
+        program(&world, &["rotate"]),
+        1,
+        &[
+            "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci",
+            "ERROR t/s: no new key was made: CreateAccessKey with key KEY at AWS: Throttling (400, request id ID): Rate \
+             exceeded; run again later; other tools may be using up this account's request rate; the Secret keeps key KEY",
+            ROTATE_FAILED,
+        ],
+    );
+    assert_eq!(world.aws.operations().iter().filter(|operation| *operation == "CreateAccessKey").count(), 4);
+}
+
+/// The one line about a clock that is off by ten minutes, give or take the moment of the request.
+#[track_caller]
+fn without_seconds(line: &str) -> String {
+    let (before, rest) = line.split_once("clock is ").expect("a word about the clock");
+    let (seconds, after) = rest.split_once(" s ").expect("a number of seconds");
+    assert!((598..=602).contains(&seconds.parse::<i32>().unwrap()), "{line}");
+    format!("{before}clock is 600 s {after}")
+}
+
+#[test]
+fn a_clock_that_is_ten_minutes_off_is_told_once_and_corrected_for() {
+    for (offset, way) in [(600, "behind"), (-600, "ahead of")] {
+        let warning = format!(
+            "WARN  this machine's clock is 600 s {way} AWS's; signing with AWS's time (set the clock: nothing else is \
+             corrected)"
+        );
+        let world = rotate_world();
+        world.cloud.clock_offset(offset);
+        let run = world.run(&["rotate"]);
+        let log = said(&world, &run);
+        assert_eq!(without_seconds(&log[0]), warning);
+        assert_eq!(log.iter().filter(|line| line.contains("clock")).count(), 1);
+        assert_eq!(log.last().map(String::as_str), Some(super::ROTATED));
+        assert_eq!(run.code, Some(0));
+        assert_eq!(world.cloud.create_count("ci"), 1);
+        assert_eq!(world.aws.operations()[..3], ["GetCallerIdentity", "GetCallerIdentity", "ListAccessKeys"]);
+
+        let world = ecr_world();
+        world.cloud.clock_offset(offset);
+        world.add_pull_secret("pull-2", "s", "us-east-1", "{}");
+        let run = world.run(&["ecr-update"]);
+        let log = said(&world, &run);
+        assert_eq!(without_seconds(&log[0]), warning);
+        assert_eq!(log.iter().filter(|line| line.contains("clock")).count(), 1);
+        assert_eq!(log.len(), 4);
+        assert_eq!(run.code, Some(0));
+        assert_eq!(world.aws.operations(), ["GetAuthorizationToken"; 3]);
+    }
+}
