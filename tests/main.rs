@@ -1,6 +1,9 @@
 //! The program, driven over real TCP and TLS against stand-ins that behave like the real services.
 
+mod bad_input;
 mod ecr_update;
+mod process;
+mod readme;
 mod rotate;
 mod samples;
 mod support;

@@ -103,24 +103,6 @@ fn the_account_roots_key_is_left_alone() {
     assert_eq!(world.cloud.status_of(&root.id), Some(Status::Active));
 }
 
-#[test]
-fn a_key_that_is_not_the_secrets_is_left_alone() {
-    let world = rotate_world();
-    let foreign = world.cloud.add_key("ci");
-    let made = world.cluster.secret(NAMESPACE, "s").unwrap()["metadata"]["creationTimestamp"].to_string();
-    let day = &made[1..11];
-    rotate_refuses(
-        &world,
-        &format!(
-            "arn:aws:iam::123456789012:user/ci has another key beside KEY: NEW (active, made {day}, in none of the \
-             Secrets); a key that is not this Secret's is never touched; nothing was done; if nobody uses it, delete it \
-             with `aws iam delete-access-key --access-key-id NEW`, then run again"
-        ),
-    );
-    assert_eq!(world.cloud.status_of(&foreign.id), Some(Status::Active));
-    assert_eq!(world.aws.operations(), ["GetCallerIdentity", "ListAccessKeys"]);
-}
-
 /// AWS's refusal of a permission, and what the program adds.
 fn denied(operation: &str, key: &str, code: &str, resource: &str) -> String {
     let service = if operation == "GetAuthorizationToken" { "ecr" } else { "iam" };

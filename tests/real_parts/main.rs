@@ -1,2 +1,13 @@
+//! The program, and the stand-ins that the other tests rely on, against real parts: moto for AWS, kubectl, the AWS CLI,
+//! the image.
+//!
+//! Where they are is said by variables, which must all be set; `.ci/run` does it. Nothing is skipped.
+
 #[path = "../support/mod.rs"]
 mod support;
+
+mod in_cluster;
+mod kubectl;
+mod moto;
+mod sandbox;
+mod tools;

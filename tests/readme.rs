@@ -1,0 +1,129 @@
+//! The README says what the program does: every option, variable, label, annotation and exit code, and no command that
+//! nothing runs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use aws_iam_credential_rotate::settings::VARIABLES;
+use aws_iam_credential_rotate::{ecr_update, key_secret, rotate};
+
+use crate::support::program::{Program, under_test};
+
+fn root(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn help() -> String {
+    Program::new(under_test()).arg("--help").run().stdout
+}
+
+/// The words of a text that begin with two dashes.
+fn options(text: &str) -> BTreeSet<String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    text.split(|c| !word(c))
+        .filter(|w| w.len() > 2 && w.starts_with("--") && !w.starts_with("---"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn section<'a>(readme: &'a str, title: &str) -> &'a str {
+    let start = readme
+        .find(&format!("### {title}\n"))
+        .unwrap_or_else(|| panic!("no section {title}"));
+    let rest = &readme[start + 4..];
+    &rest[..rest.find("\n##").unwrap_or(rest.len())]
+}
+
+#[test]
+fn every_option_is_explained_and_none_that_there_is_not() {
+    let readme = root("README.md");
+    let documented = options(section(&readme, "Options"));
+    let help = help();
+    let listed = &help[help.find("\nOptions:").unwrap()..help.find("\nExamples:").unwrap()];
+    let mut known = options(listed);
+    known.insert("--help".into());
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn every_variable_is_explained() {
+    let readme = root("README.md");
+    let documented = section(&readme, "Environment");
+    for name in VARIABLES.iter().chain(&["RUST_LOG"]) {
+        assert!(documented.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn every_label_annotation_and_data_key_is_explained() {
+    let readme = root("README.md");
+    let documented = section(&readme, "Labels, annotations and data keys");
+    for name in [
+        rotate::LABEL,
+        rotate::REGION,
+        ecr_update::LABEL,
+        ecr_update::SOURCE,
+        ecr_update::REGION,
+        ecr_update::EXPIRES_AT,
+        key_secret::ACCESS_KEY_ID,
+        key_secret::SECRET_ACCESS_KEY,
+    ] {
+        assert!(documented.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+/// Each command of the README, and what runs it. A new one needs a test first.
+#[test]
+fn every_command_is_one_that_something_runs() {
+    const COMMANDS: &[(&str, &str)] = &[
+        ("cargo run --locked --example sandbox", ".ci/run"),
+        ("cargo test --locked", ".ci/run"),
+        ("rustup target add x86_64-unknown-linux-musl", ".ci/run"),
+        (
+            "cargo build --release --locked --target x86_64-unknown-linux-musl",
+            ".ci/run",
+        ),
+        // By buildah, which takes the same file.
+        (
+            "docker build --file Dockerfile.scratch --tag aws-iam-credential-rotate:1.0.0 .",
+            ".ci/check-image",
+        ),
+        // Rendered and validated; there is no cluster to apply it to.
+        ("kubectl apply --kustomize deploy", ".ci/check-deploy"),
+        (
+            "kubectl create job --from=cronjob/rotate rotate-now",
+            "tests/real_parts/jobs.rs",
+        ),
+        ("kubectl logs --follow job/rotate-now", "tests/real_parts/jobs.rs"),
+        (
+            "kubectl create job --from=cronjob/ecr-update ecr-update-now",
+            "tests/real_parts/jobs.rs",
+        ),
+        ("kubectl logs --follow job/ecr-update-now", "tests/real_parts/jobs.rs"),
+        (
+            "aws-iam-credential-rotate rotate --namespace team-a --server https://10.0.0.1:6443 --token-file token \
+             --certificate-authority ca.crt",
+            "tests/support/program.rs",
+        ),
+    ];
+    let readme = root("README.md");
+    let mut inside = false;
+    let mut commands = BTreeSet::new();
+    for line in readme.lines().map(str::trim) {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            command if inside => {
+                commands.insert(command.to_owned());
+            }
+            _ => {}
+        }
+    }
+    let known: BTreeSet<String> = COMMANDS.iter().map(|(command, _)| (*command).to_owned()).collect();
+    assert_eq!(commands, known);
+    for (_, runner) in COMMANDS {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(runner).exists(), "{runner}");
+    }
+}
