@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod ecr_update;
+mod kill;
 mod process;
 mod readme;
 mod rotate;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ROTATE_FAILED, ecr_update_refuses, ecr_world, program, rotate_refuses, rotate_world, said};
+use super::{EXAMPLE_ID, ROTATE_FAILED, ecr_update_refuses, ecr_world, program, rotate_refuses, rotate_world, said};
 use crate::support::aws::{Status, throttling_json, throttling_xml};
 use crate::support::program::{NAMESPACE, World};
 use crate::support::script::Fault;
@@ -14,12 +14,11 @@ const UNKNOWN_TO_ECR: &str = "GetAuthorizationToken with key KEY at AWS: Unrecog
     The security token included in the request is invalid; the key is deleted, inactive, of another partition, or too \
     new; put a working pair into the Secret (the key is from Secret t/s)";
 
-/// What everybody's key looks like; nobody has this one.
-const TYPO: &str = "AKIAIOSFODNN7EXAMPLE";
-
 /// Replaces a value of the Secret `s`.
 fn put(world: &World, key: &str, value: &str) {
-    world.cluster.edit(NAMESPACE, "s", &|secret| secret["stringData"] = serde_json::json!({key: value}));
+    world.cluster.edit(NAMESPACE, "s", &|secret| {
+        secret["stringData"] = serde_json::json!({key: value})
+    });
 }
 
 #[test]
@@ -34,7 +33,10 @@ fn a_deleted_key_is_unknown() {
     ecr_update_refuses(&world, UNKNOWN_TO_ECR);
     assert_eq!(world.aws.operations(), ["GetAuthorizationToken"]);
     // The source is read once more: its key may have been replaced meanwhile.
-    assert_eq!(world.kube.operations(), [super::LIST, super::GET_SOURCE, super::GET_SOURCE]);
+    assert_eq!(
+        world.kube.operations(),
+        [super::LIST, super::GET_SOURCE, super::GET_SOURCE]
+    );
 }
 
 #[test]
@@ -53,11 +55,11 @@ fn an_inactive_key_is_unknown() {
 #[test]
 fn a_key_id_with_a_slip_is_unknown() {
     let world = rotate_world();
-    put(&world, "access_key_id", TYPO);
-    rotate_refuses(&world, &UNKNOWN.replace("KEY", "NEW"));
+    put(&world, "access_key_id", EXAMPLE_ID);
+    rotate_refuses(&world, &UNKNOWN.replace("KEY", EXAMPLE_ID));
     let world = ecr_world();
-    put(&world, "access_key_id", TYPO);
-    ecr_update_refuses(&world, &UNKNOWN_TO_ECR.replace("KEY", "NEW"));
+    put(&world, "access_key_id", EXAMPLE_ID);
+    ecr_update_refuses(&world, &UNKNOWN_TO_ECR.replace("KEY", EXAMPLE_ID));
 }
 
 #[test]
@@ -105,7 +107,11 @@ fn the_account_roots_key_is_left_alone() {
 
 /// AWS's refusal of a permission, and what the program adds.
 fn denied(operation: &str, key: &str, code: &str, resource: &str) -> String {
-    let service = if operation == "GetAuthorizationToken" { "ecr" } else { "iam" };
+    let service = if operation == "GetAuthorizationToken" {
+        "ecr"
+    } else {
+        "iam"
+    };
     format!(
         "{operation} with key {key} at AWS: {code}, request id ID): User: arn:aws:iam::123456789012:user/ci is not \
          authorized to perform: {service}:{operation} on resource: {resource} because no identity-based policy allows \
@@ -137,7 +143,10 @@ fn without_the_permission_to_create_a_key_nothing_is_changed() {
             ROTATE_FAILED,
         ],
     );
-    assert_eq!(world.aws.operations(), ["GetCallerIdentity", "ListAccessKeys", "CreateAccessKey"]);
+    assert_eq!(
+        world.aws.operations(),
+        ["GetCallerIdentity", "ListAccessKeys", "CreateAccessKey"]
+    );
 }
 
 #[test]
@@ -165,8 +174,19 @@ fn without_the_permission_to_delete_a_key_the_new_one_is_stored_and_the_old_one_
     let stored = world.value("s", "access_key_id");
     let keys: BTreeSet<String> = world.cloud.keys("ci").into_iter().map(|key| key.id).collect();
     assert_eq!(keys, BTreeSet::from([world.key.id.clone(), stored.clone()]));
-    assert!(world.cloud.secret_of(&stored) == Some(world.value("s", "secret_access_key")), "another secret");
-    assert_eq!(world.aws.operations().iter().filter(|operation| *operation == "DeleteAccessKey").count(), 1);
+    assert!(
+        world.cloud.secret_of(&stored) == Some(world.value("s", "secret_access_key")),
+        "another secret"
+    );
+    assert_eq!(
+        world
+            .aws
+            .operations()
+            .iter()
+            .filter(|operation| *operation == "DeleteAccessKey")
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -203,7 +223,9 @@ fn a_new_key_that_is_never_accepted_is_deleted_again() {
         if !denied_to_delete {
             expected.push("INFO  t/s: deleted key NEW".into());
         }
-        expected.push(format!("ERROR t/s: new key NEW was not accepted in time: {refusal}; {ending}"));
+        expected.push(format!(
+            "ERROR t/s: new key NEW was not accepted in time: {refusal}; {ending}"
+        ));
         expected.push(ROTATE_FAILED.into());
         assert_eq!(said(&world, &run), expected);
         assert_eq!(run.code, Some(1));
@@ -225,17 +247,29 @@ fn without_the_permission_to_get_a_login_nothing_is_written() {
 #[test]
 fn a_throttled_request_is_repeated() {
     let world = rotate_world();
-    world.aws.script().once("ListAccessKeys", Fault::ReplyInstead(throttling_xml()));
+    world
+        .aws
+        .script()
+        .once("ListAccessKeys", Fault::ReplyInstead(throttling_xml()));
     // What is throttled was not carried out, so that even this one may be sent again.
-    world.aws.script().some("CreateAccessKey", 0, 2, Fault::ReplyInstead(throttling_xml()));
+    world
+        .aws
+        .script()
+        .some("CreateAccessKey", 0, 2, Fault::ReplyInstead(throttling_xml()));
     super::rotates(&world, program(&world, &["rotate"]), &[]);
     let sent = |operation: &str| world.aws.operations().iter().filter(|sent| *sent == operation).count();
-    assert_eq!(world.aws.operations()[..3], ["GetCallerIdentity", "ListAccessKeys", "ListAccessKeys"]);
+    assert_eq!(
+        world.aws.operations()[..3],
+        ["GetCallerIdentity", "ListAccessKeys", "ListAccessKeys"]
+    );
     assert_eq!(sent("CreateAccessKey"), 3);
 
     for status in [400, 429] {
         let world = ecr_world();
-        world.aws.script().once("GetAuthorizationToken", Fault::ReplyInstead(throttling_json(status)));
+        world
+            .aws
+            .script()
+            .once("GetAuthorizationToken", Fault::ReplyInstead(throttling_json(status)));
         super::refreshes(&world, program(&world, &["ecr-update"]), &[]);
         assert_eq!(world.aws.operations(), ["GetAuthorizationToken"; 2]);
     }
@@ -244,7 +278,10 @@ fn a_throttled_request_is_repeated() {
 #[test]
 fn a_request_that_stays_throttled_is_given_up() {
     let world = rotate_world();
-    world.aws.script().always("CreateAccessKey", Fault::ReplyInstead(throttling_xml()));
+    world
+        .aws
+        .script()
+        .always("CreateAccessKey", Fault::ReplyInstead(throttling_xml()));
     super::changes_nothing(
         &world,
         program(&world, &["rotate"]),
@@ -256,7 +293,15 @@ fn a_request_that_stays_throttled_is_given_up() {
             ROTATE_FAILED,
         ],
     );
-    assert_eq!(world.aws.operations().iter().filter(|operation| *operation == "CreateAccessKey").count(), 4);
+    assert_eq!(
+        world
+            .aws
+            .operations()
+            .iter()
+            .filter(|operation| *operation == "CreateAccessKey")
+            .count(),
+        4
+    );
 }
 
 /// The one line about a clock that is off by ten minutes, give or take the moment of the request.
@@ -284,7 +329,10 @@ fn a_clock_that_is_ten_minutes_off_is_told_once_and_corrected_for() {
         assert_eq!(log.last().map(String::as_str), Some(super::ROTATED));
         assert_eq!(run.code, Some(0));
         assert_eq!(world.cloud.create_count("ci"), 1);
-        assert_eq!(world.aws.operations()[..3], ["GetCallerIdentity", "GetCallerIdentity", "ListAccessKeys"]);
+        assert_eq!(
+            world.aws.operations()[..3],
+            ["GetCallerIdentity", "GetCallerIdentity", "ListAccessKeys"]
+        );
 
         let world = ecr_world();
         world.cloud.clock_offset(offset);

@@ -15,7 +15,8 @@ fn alone(arguments: &[&str]) -> Program {
 #[test]
 fn what_cannot_be_an_argument_is_told_with_the_way_to_the_usage() {
     let lengths = "expected numbers with units in the order d, h, m, s, such as `90d`, `1d12h`, `30m` or `45s`";
-    let bad_length = |option: &str, value: &str| format!("Error parsing option '{option}' with value '{value}': {lengths}");
+    let bad_length =
+        |option: &str, value: &str| format!("Error parsing option '{option}' with value '{value}': {lengths}");
     let mut cases: Vec<(Vec<&str>, String)> = vec![
         (
             vec!["delete-everything"],
@@ -27,8 +28,14 @@ fn what_cannot_be_an_argument_is_told_with_the_way_to_the_usage() {
         (vec!["--dry-run"], "Unrecognized argument: --dry-run".into()),
         (vec!["-x"], "Unrecognized argument: -x".into()),
         (vec!["rotate", "-n"], "No value provided for option '-n'.".into()),
-        (vec!["rotate", "--server"], "No value provided for option '--server'.".into()),
-        (vec!["-n", "a", "-n", "b"], "Error parsing option '-n' with value 'b': duplicate values provided".into()),
+        (
+            vec!["rotate", "--server"],
+            "No value provided for option '--server'.".into(),
+        ),
+        (
+            vec!["-n", "a", "-n", "b"],
+            "Error parsing option '-n' with value 'b': duplicate values provided".into(),
+        ),
         (
             vec!["--request-timeout=0s"],
             "Error parsing option '--request-timeout' with value '0s': expected more than nothing".into(),
@@ -36,7 +43,10 @@ fn what_cannot_be_an_argument_is_told_with_the_way_to_the_usage() {
     ];
     for value in ["5", "5 s", "-5s", "1.5h", "s", "1h1h", "1s1h", "99999999999999999999s"] {
         cases.push((vec!["--request-timeout", value], bad_length("--request-timeout", value)));
-        cases.push((vec!["--propagation-timeout", value], bad_length("--propagation-timeout", value)));
+        cases.push((
+            vec!["--propagation-timeout", value],
+            bad_length("--propagation-timeout", value),
+        ));
     }
     for (arguments, message) in cases {
         let run = alone(&arguments).run();
@@ -48,7 +58,10 @@ fn what_cannot_be_an_argument_is_told_with_the_way_to_the_usage() {
 #[test]
 fn the_version_is_printed() {
     let run = alone(&["--version"]).run();
-    assert_eq!(run.stdout, format!("aws-iam-credential-rotate {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        run.stdout,
+        format!("aws-iam-credential-rotate {}\n", env!("CARGO_PKG_VERSION"))
+    );
     assert_eq!((run.stderr.as_str(), run.code), ("", Some(0)));
 }
 
@@ -160,13 +173,17 @@ fn a_pod_without_its_service_account_is_told_of() {
     }
     for (host, port) in [("10.96.0.1", "443"), ("fd00::1", "6443")] {
         let world = rotate_world();
-        let pod = alone(&[]).env("KUBERNETES_SERVICE_HOST", host).env("KUBERNETES_SERVICE_PORT", port);
+        let pod = alone(&[])
+            .env("KUBERNETES_SERVICE_HOST", host)
+            .env("KUBERNETES_SERVICE_PORT", port);
         changes_nothing(
             &world,
             pod,
             2,
-            &["ERROR the pod's service account is of no use: `/var/run/secrets/kubernetes.io/serviceaccount/ca.crt`: No \
-               such file or directory (os error 2); is `automountServiceAccountToken` off?"],
+            &[
+                "ERROR the pod's service account is of no use: `/var/run/secrets/kubernetes.io/serviceaccount/ca.crt`: No \
+               such file or directory (os error 2); is `automountServiceAccountToken` off?",
+            ],
         );
     }
 }
@@ -178,7 +195,10 @@ fn a_region_of_the_secret_that_cannot_be_meant_stops_its_rotation() {
         world.cluster.edit("t", "s", &|secret| {
             secret["metadata"]["annotations"] = serde_json::json!({"aws-rotate-key/region": bad});
         });
-        super::rotate_refuses(&world, &format!("annotation `aws-rotate-key/region`: `{bad}` {NO_REGION}"));
+        super::rotate_refuses(
+            &world,
+            &format!("annotation `aws-rotate-key/region`: `{bad}` {NO_REGION}"),
+        );
         assert_eq!(world.aws.operations(), Vec::<String>::new());
     }
 }

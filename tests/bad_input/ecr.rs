@@ -50,7 +50,14 @@ fn a_missing_region_is_that_of_the_environment() {
 
 #[test]
 fn a_malformed_region_is_refused_before_anything_is_asked() {
-    for bad in ["europe", "eu-west", "EU-WEST-1", "eu-west-1.evil.example/", "https://eu-west-1", "eu_west_1"] {
+    for bad in [
+        "europe",
+        "eu-west",
+        "EU-WEST-1",
+        "eu-west-1.evil.example/",
+        "https://eu-west-1",
+        "eu_west_1",
+    ] {
         let world = with_annotation(REGION, Some(bad));
         ecr_update_refuses(
             &world,
@@ -89,8 +96,14 @@ fn a_missing_or_malformed_source_is_named() {
 #[test]
 fn a_source_that_is_not_there_is_named() {
     let world = with_annotation(SOURCE, Some("nobody"));
-    ecr_update_refuses(&world, "annotation `aws-ecr-updater/secret` names Secret t/nobody, which is not there");
-    assert_eq!(world.kube.operations(), [LIST, "GET /api/v1/namespaces/t/secrets/nobody"]);
+    ecr_update_refuses(
+        &world,
+        "annotation `aws-ecr-updater/secret` names Secret t/nobody, which is not there",
+    );
+    assert_eq!(
+        world.kube.operations(),
+        [LIST, "GET /api/v1/namespaces/t/secrets/nobody"]
+    );
 }
 
 /// A world with an image-pull Secret of this type and this value.
@@ -110,7 +123,16 @@ fn with_value(kind: &str, key: &str, value: &str) -> World {
 
 #[test]
 fn a_docker_configuration_that_is_no_object_is_left_as_it_is() {
-    for bad in ["not JSON", "{", "[]", "\"{}\"", "null", "{\"auths\": {}} x", "e30=", "\u{feff}{}"] {
+    for bad in [
+        "not JSON",
+        "{",
+        "[]",
+        "\"{}\"",
+        "null",
+        "{\"auths\": {}} x",
+        "e30=",
+        "\u{feff}{}",
+    ] {
         let world = with_value("Opaque", ".dockerconfigjson", bad);
         ecr_update_refuses(
             &world,
@@ -154,7 +176,13 @@ fn one_bad_image_pull_secret_keeps_no_other_from_its_turn() {
         "INFO  ecr-update: 3 Secrets with label aws-ecr-updater=true in namespace t: 1 refreshed, 2 failed"
     );
     assert_eq!(run.code, Some(1));
-    assert_eq!((world.value("a", ".dockerconfigjson"), world.value("z", ".dockerconfigjson")), ("{}".into(), "{}".into()));
+    assert_eq!(
+        (
+            world.value("a", ".dockerconfigjson"),
+            world.value("z", ".dockerconfigjson")
+        ),
+        ("{}".into(), "{}".into())
+    );
 }
 
 /// ECR's answer with this login in it.
@@ -176,14 +204,20 @@ fn an_answer_of_ecr_without_a_usable_login_is_refused() {
     let mut late = login(&token, endpoint);
     late["expiresAt"] = json!(1e300);
     for (body, why) in [
-        (r#"{"authorizationData":[]}"#.to_owned(), "the answer holds no login (`authorizationData` is empty)"),
+        (
+            r#"{"authorizationData":[]}"#.to_owned(),
+            "the answer holds no login (`authorizationData` is empty)",
+        ),
         (answer(login("%%%not-base64%%%", endpoint)), no_token),
         (answer(login("", endpoint)), no_token),
         (answer(login(&STANDARD.encode("hunter2hunter2"), endpoint)), no_token),
         (answer(login(&STANDARD.encode("AWS:"), endpoint)), no_token),
         (answer(login(&STANDARD.encode(b"AWS:\xff\xfe"), endpoint)), no_token),
         (answer(login(&token, "")), no_registry),
-        (answer(login(&token, "123456789012.dkr.ecr.eu-west-1.amazonaws.com")), no_registry),
+        (
+            answer(login(&token, "123456789012.dkr.ecr.eu-west-1.amazonaws.com")),
+            no_registry,
+        ),
         (answer(login(&token, "https://")), no_registry),
         (answer(login(&token, "https://a\"b")), no_registry),
         (answer(late), "the answer's `expiresAt` is no time"),
@@ -195,7 +229,14 @@ fn an_answer_of_ecr_without_a_usable_login_is_refused() {
 #[test]
 fn an_answer_that_is_not_ecrs_is_refused() {
     let json = "application/x-amz-json-1.1";
-    for body in ["", "{}", "null", "{\"authorizationData\":", "<html></html>", r#"{"authorizationData":[{}]}"#] {
+    for body in [
+        "",
+        "{}",
+        "null",
+        "{\"authorizationData\":",
+        "<html></html>",
+        r#"{"authorizationData":[{}]}"#,
+    ] {
         let length = body.len();
         refused(
             Reply::new(200, json, body),
@@ -214,7 +255,10 @@ fn an_answer_that_is_not_ecrs_is_refused() {
 #[track_caller]
 fn refused(reply: Reply, why: &str) {
     let world = ecr_world();
-    world.aws.script().once("GetAuthorizationToken", Fault::ReplyInstead(reply));
+    world
+        .aws
+        .script()
+        .once("GetAuthorizationToken", Fault::ReplyInstead(reply));
     let log = [
         &format!("ERROR t/pull: GetAuthorizationToken with key KEY at AWS: {why} (the key is from Secret t/s)"),
         ECR_FAILED,

@@ -14,7 +14,9 @@ const USER: &str = "system:serviceaccount:t:rotate";
 
 /// From now on the token of the world's file grants these verbs.
 fn grant(world: &World, namespace: &str, verbs: &[&str]) {
-    world.files.file("token", world.cluster.token(USER, &[(namespace, verbs)]));
+    world
+        .files
+        .file("token", world.cluster.token(USER, &[(namespace, verbs)]));
 }
 
 /// The run ends at the list, for this reason.
@@ -44,9 +46,11 @@ fn without_the_permission_for_all_namespaces_nothing_is_done() {
         &world,
         program(&world, &["rotate", "-A"]),
         1,
-        &["ERROR Kubernetes: list Secrets in all namespaces at KUBE: Forbidden (403): secrets is forbidden: User \
+        &[
+            "ERROR Kubernetes: list Secrets in all namespaces at KUBE: Forbidden (403): secrets is forbidden: User \
            \"system:serviceaccount:t:rotate\" cannot list resource \"secrets\" in API group \"\" at the cluster scope; \
-           grant the verb `list` on `secrets` by a Role and a RoleBinding"],
+           grant the verb `list` on `secrets` by a Role and a RoleBinding",
+        ],
     );
 }
 
@@ -108,8 +112,14 @@ fn without_the_permission_to_update_secrets_the_new_key_is_deleted_again() {
 fn a_token_that_is_not_valid_is_refused() {
     for job in ["rotate", "ecr-update"] {
         let world = if job == "rotate" { rotate_world() } else { ecr_world() };
-        world.cluster.revoke(std::fs::read_to_string(world.file("token")).unwrap().trim());
-        no_list(&world, job, "Unauthorized (401): Unauthorized; the token is not accepted: expired, or of another cluster");
+        world
+            .cluster
+            .revoke(std::fs::read_to_string(world.file("token")).unwrap().trim());
+        no_list(
+            &world,
+            job,
+            "Unauthorized (401): Unauthorized; the token is not accepted: expired, or of another cluster",
+        );
         assert_eq!(world.kube.operations(), [LIST]);
     }
 }
@@ -190,7 +200,12 @@ fn a_list_that_is_none_is_refused() {
 
 #[test]
 fn an_overloaded_or_failing_api_server_is_asked_again() {
-    for reply in [overloaded(1), too_many_requests(1), overloaded(0), service_unavailable()] {
+    for reply in [
+        overloaded(1),
+        too_many_requests(1),
+        overloaded(0),
+        service_unavailable(),
+    ] {
         let world = ecr_world();
         world.kube.script().once(LIST, Fault::ReplyInstead(reply.clone()));
         world.kube.script().once(GET_SOURCE, Fault::ReplyInstead(reply));
@@ -202,8 +217,15 @@ fn an_overloaded_or_failing_api_server_is_asked_again() {
 #[test]
 fn an_api_server_that_keeps_failing_is_given_up() {
     let world = rotate_world();
-    world.kube.script().always(LIST, Fault::ReplyInstead(service_unavailable()));
-    no_list(&world, "rotate", "ServiceUnavailable (503): the server is currently unable to handle the request");
+    world
+        .kube
+        .script()
+        .always(LIST, Fault::ReplyInstead(service_unavailable()));
+    no_list(
+        &world,
+        "rotate",
+        "ServiceUnavailable (503): the server is currently unable to handle the request",
+    );
     assert_eq!(world.kube.operations(), [LIST; 4]);
 }
 
@@ -256,7 +278,10 @@ fn a_redirect_of_the_api_server_is_not_followed() {
 fn a_longer_list_than_is_read_is_refused() {
     let world = rotate_world();
     let body = vec![b' '; 64 * 1024 * 1024 + 1];
-    world.kube.script().once(LIST, Fault::ReplyInstead(Reply::new(200, "application/json", body)));
+    world
+        .kube
+        .script()
+        .once(LIST, Fault::ReplyInstead(Reply::new(200, "application/json", body)));
     no_list(&world, "rotate", "the answer is longer than 67108864 bytes");
     assert_eq!(world.kube.operations(), [LIST]);
 }
@@ -275,7 +300,10 @@ fn a_list_of_all_namespaces_when_the_variable_is_empty() {
     }));
     let run = world.check(program(&world, &["ecr-update"]).env("NAMESPACE", ""));
     let log = said(&world, &run);
-    assert_eq!(log[0], "ERROR other/pull: annotation `aws-ecr-updater/secret` names Secret other/nobody, which is not there");
+    assert_eq!(
+        log[0],
+        "ERROR other/pull: annotation `aws-ecr-updater/secret` names Secret other/nobody, which is not there"
+    );
     assert_eq!(
         log[2],
         "INFO  ecr-update: 2 Secrets with label aws-ecr-updater=true in all namespaces: 1 refreshed, 1 failed"

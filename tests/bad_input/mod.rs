@@ -7,6 +7,7 @@ mod ecr;
 mod kubernetes;
 mod network;
 mod outcome;
+mod scratch;
 mod secrets;
 mod tls;
 
@@ -17,8 +18,7 @@ use serde_json::Value;
 use crate::support::aws::Key;
 use crate::support::program::{NAMESPACE, Program, Run, World, under_test};
 
-const ROTATE_FAILED: &str =
-    "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed";
+const ROTATE_FAILED: &str = "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed";
 const ROTATED: &str = "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 1 rotated, 0 failed";
 const ECR_FAILED: &str =
     "INFO  ecr-update: 1 Secret with label aws-ecr-updater=true in namespace t: 0 refreshed, 1 failed";
@@ -59,10 +59,17 @@ fn program(world: &World, arguments: &[&str]) -> Program {
     world.program(under_test()).args(arguments)
 }
 
-/// The log, with `KEY` for the id of the world's key, `NEW` for that of any other key and `FILES` for the world's folder.
+/// The id in AWS's own examples: it has the right form and is nobody's.
+const EXAMPLE_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+
+/// The log, with `KEY` for the id of the world's key, `NEW` for that of any other key (but [`EXAMPLE_ID`]) and `FILES` for
+/// the world's folder.
 fn said(world: &World, run: &Run) -> Vec<String> {
     let files = world.files.path().display().to_string();
-    let lines = run.log(world).into_iter().map(|line| line.replace(&world.key.id, "KEY").replace(&files, "FILES"));
+    let lines = run
+        .log(world)
+        .into_iter()
+        .map(|line| line.replace(&world.key.id, "KEY").replace(&files, "FILES"));
     lines.map(|line| without_key_ids(&line)).collect()
 }
 
@@ -71,7 +78,12 @@ fn without_key_ids(line: &str) -> String {
         None => line.to_owned(),
         Some((before, after)) => {
             let end = after.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(after.len());
-            format!("{before}NEW{}", without_key_ids(&after[end..]))
+            let name = if EXAMPLE_ID.strip_prefix("AKIA") == Some(&after[..end]) {
+                EXAMPLE_ID
+            } else {
+                "NEW"
+            };
+            format!("{before}{name}{}", without_key_ids(&after[end..]))
         }
     }
 }
@@ -80,9 +92,15 @@ fn without_key_ids(line: &str) -> String {
 fn state(world: &World) -> (Vec<Value>, Vec<Key>) {
     let secret = |name: String| {
         let (namespace, name) = name.split_once('/').expect("namespace/name");
-        world.cluster.secret(namespace, name).expect("a Secret that was just listed")
+        world
+            .cluster
+            .secret(namespace, name)
+            .expect("a Secret that was just listed")
     };
-    (world.cluster.names().into_iter().map(secret).collect(), world.cloud.keys("ci"))
+    (
+        world.cluster.names().into_iter().map(secret).collect(),
+        world.cloud.keys("ci"),
+    )
 }
 
 /// The run says this, ends with this code and leaves every Secret and every key as it was.
@@ -99,14 +117,24 @@ fn changes_nothing(world: &World, program: Program, code: i32, expected: &[&str]
 /// `rotate` leaves everything as it was, for this reason. No key is made on the way either.
 #[track_caller]
 fn rotate_refuses(world: &World, why: &str) {
-    changes_nothing(world, program(world, &["rotate"]), 1, &[&format!("ERROR t/s: {why}"), ROTATE_FAILED]);
+    changes_nothing(
+        world,
+        program(world, &["rotate"]),
+        1,
+        &[&format!("ERROR t/s: {why}"), ROTATE_FAILED],
+    );
     assert_eq!(world.cloud.create_count("ci"), 0);
 }
 
 /// `ecr-update` leaves everything as it was, for this reason.
 #[track_caller]
 fn ecr_update_refuses(world: &World, why: &str) {
-    changes_nothing(world, program(world, &["ecr-update"]), 1, &[&format!("ERROR t/pull: {why}"), ECR_FAILED]);
+    changes_nothing(
+        world,
+        program(world, &["ecr-update"]),
+        1,
+        &[&format!("ERROR t/pull: {why}"), ECR_FAILED],
+    );
 }
 
 /// `rotate` replaces the key of [`rotate_world`]. Before its usual lines it says `first`.
@@ -124,8 +152,14 @@ fn rotates(world: &World, program: Program, first: &[&str]) {
     assert_eq!(said(world, &run), [first, &usual].concat());
     assert_eq!(run.code, Some(0));
     let id = world.value("s", "access_key_id");
-    assert_eq!(world.cloud.keys("ci").iter().map(|key| &key.id).collect::<Vec<_>>(), [&id]);
-    assert!(world.cloud.secret_of(&id) == Some(world.value("s", "secret_access_key")), "another secret than the key's");
+    assert_eq!(
+        world.cloud.keys("ci").iter().map(|key| &key.id).collect::<Vec<_>>(),
+        [&id]
+    );
+    assert!(
+        world.cloud.secret_of(&id) == Some(world.value("s", "secret_access_key")),
+        "another secret than the key's"
+    );
     assert_eq!(world.cloud.create_count("ci"), 1);
 }
 
@@ -133,7 +167,10 @@ fn rotates(world: &World, program: Program, first: &[&str]) {
 #[track_caller]
 fn refreshes(world: &World, program: Program, first: &[&str]) {
     let run = world.check(program);
-    let expires_at = world.cluster.annotation(NAMESPACE, "pull", "aws-ecr-updater/expires-at").expect("a fresh login");
+    let expires_at = world
+        .cluster
+        .annotation(NAMESPACE, "pull", "aws-ecr-updater/expires-at")
+        .expect("a fresh login");
     let line = format!(
         "INFO  t/pull: login to 123456789012.dkr.ecr.eu-west-1.amazonaws.com with key KEY is valid until {expires_at}"
     );
@@ -153,11 +190,17 @@ impl Nobody {
     fn new() -> Nobody {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free loopback port");
         let address = listener.local_addr().expect("the address of a bound socket");
-        Nobody { client: TcpStream::connect(address).expect("a listener of our own"), _listener: listener }
+        Nobody {
+            client: TcpStream::connect(address).expect("a listener of our own"),
+            _listener: listener,
+        }
     }
 
     /// `127.0.0.1:1234`
     fn address(&self) -> String {
-        self.client.local_addr().expect("the address of a connected socket").to_string()
+        self.client
+            .local_addr()
+            .expect("the address of a connected socket")
+            .to_string()
     }
 }

@@ -15,7 +15,12 @@ use crate::support::server::Reply;
 fn program_for(world: &World, address: &str) -> Program {
     Program::new(under_test())
         .args(&["rotate", "-n", "t", "--server", &format!("https://{address}")])
-        .args(&["--token-file", &world.file("token"), "--certificate-authority", &world.file("ca.crt")])
+        .args(&[
+            "--token-file",
+            &world.file("token"),
+            "--certificate-authority",
+            &world.file("ca.crt"),
+        ])
         .env("AWS_ENDPOINT_URL", world.aws.url())
 }
 
@@ -58,7 +63,9 @@ fn an_api_server_that_does_not_speak_is_given_up() {
         &world,
         program_for(&world, &address).arg("--request-timeout=3s"),
         1,
-        &[&format!("ERROR Kubernetes: list Secrets in namespace t at https://{address}: no connection within 1 s")],
+        &[&format!(
+            "ERROR Kubernetes: list Secrets in namespace t at https://{address}: no connection within 1 s"
+        )],
     );
 }
 
@@ -142,7 +149,10 @@ fn an_aws_endpoint_that_hangs_is_given_up() {
         &world,
         program(&world, &["rotate", "--request-timeout=1s"]),
         1,
-        &["ERROR t/s: ListAccessKeys with key KEY at AWS: no complete answer within 1 s; nothing was done", ROTATE_FAILED],
+        &[
+            "ERROR t/s: ListAccessKeys with key KEY at AWS: no complete answer within 1 s; nothing was done",
+            ROTATE_FAILED,
+        ],
     );
     assert_eq!(world.aws.operations()[1..], ["ListAccessKeys"; 4]);
 
@@ -193,7 +203,10 @@ fn an_answer_that_is_not_iams_is_refused() {
     for (reply, why) in answers_that_are_none("IAM's XML") {
         let world = rotate_world();
         world.aws.script().always("ListAccessKeys", Fault::ReplyInstead(reply));
-        rotate_refuses(&world, &format!("ListAccessKeys with key KEY at AWS: {why}; nothing was done"));
+        rotate_refuses(
+            &world,
+            &format!("ListAccessKeys with key KEY at AWS: {why}; nothing was done"),
+        );
     }
 }
 
@@ -201,8 +214,14 @@ fn an_answer_that_is_not_iams_is_refused() {
 fn an_answer_that_is_not_stss_is_refused() {
     for (reply, why) in answers_that_are_none("STS's XML") {
         let world = rotate_world();
-        world.aws.script().always("GetCallerIdentity", Fault::ReplyInstead(reply));
-        rotate_refuses(&world, &format!("GetCallerIdentity with key KEY at AWS: {why}; nothing was done"));
+        world
+            .aws
+            .script()
+            .always("GetCallerIdentity", Fault::ReplyInstead(reply));
+        rotate_refuses(
+            &world,
+            &format!("GetCallerIdentity with key KEY at AWS: {why}; nothing was done"),
+        );
     }
 }
 
@@ -210,7 +229,10 @@ fn an_answer_that_is_not_stss_is_refused() {
 fn an_answer_that_is_not_ecrs_is_refused() {
     for (reply, why) in answers_that_are_none("ECR's JSON") {
         let world = ecr_world();
-        world.aws.script().always("GetAuthorizationToken", Fault::ReplyInstead(reply));
+        world
+            .aws
+            .script()
+            .always("GetAuthorizationToken", Fault::ReplyInstead(reply));
         ecr_update_refuses(
             &world,
             &format!("GetAuthorizationToken with key KEY at AWS: {why} (the key is from Secret t/s)"),
@@ -225,10 +247,19 @@ fn a_redirect_of_aws_is_not_followed() {
         let reply = Reply::new(status, "text/plain", "").header("Location", elsewhere.aws.url());
         let why = format!("expected an AWS error, got status {status} with a body of 0 bytes, `text/plain`");
         let world = rotate_world();
-        world.aws.script().always("GetCallerIdentity", Fault::ReplyInstead(reply.clone()));
-        rotate_refuses(&world, &format!("GetCallerIdentity with key KEY at AWS: {why}; nothing was done"));
+        world
+            .aws
+            .script()
+            .always("GetCallerIdentity", Fault::ReplyInstead(reply.clone()));
+        rotate_refuses(
+            &world,
+            &format!("GetCallerIdentity with key KEY at AWS: {why}; nothing was done"),
+        );
         let world = ecr_world();
-        world.aws.script().always("GetAuthorizationToken", Fault::ReplyInstead(reply));
+        world
+            .aws
+            .script()
+            .always("GetAuthorizationToken", Fault::ReplyInstead(reply));
         ecr_update_refuses(
             &world,
             &format!("GetAuthorizationToken with key KEY at AWS: {why} (the key is from Secret t/s)"),
@@ -240,7 +271,10 @@ fn a_redirect_of_aws_is_not_followed() {
 #[test]
 fn an_aws_that_keeps_failing_is_given_up() {
     let world = rotate_world();
-    world.aws.script().always("ListAccessKeys", Fault::ReplyInstead(service_unavailable_xml()));
+    world
+        .aws
+        .script()
+        .always("ListAccessKeys", Fault::ReplyInstead(service_unavailable_xml()));
     rotate_refuses(
         &world,
         "ListAccessKeys with key KEY at AWS: ServiceUnavailable (503, request id ID): The request has failed due to a \
@@ -249,7 +283,10 @@ fn an_aws_that_keeps_failing_is_given_up() {
     assert_eq!(world.aws.operations()[1..], ["ListAccessKeys"; 4]);
 
     let world = ecr_world();
-    world.aws.script().always("GetAuthorizationToken", Fault::ReplyInstead(server_exception_json()));
+    world
+        .aws
+        .script()
+        .always("GetAuthorizationToken", Fault::ReplyInstead(server_exception_json()));
     ecr_update_refuses(
         &world,
         "GetAuthorizationToken with key KEY at AWS: ServerException (500, request id ID): These errors are usually caused \

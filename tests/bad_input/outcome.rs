@@ -30,15 +30,28 @@ fn is_unknown(fault: Fault, arguments: &[&str], problem: &str, keys: usize) {
     );
     assert_eq!(run.code, Some(1));
     assert!(world.cluster.secret(NAMESPACE, "s") == before, "the Secret was changed");
-    assert_eq!(world.aws.operations(), ["GetCallerIdentity", "ListAccessKeys", "CreateAccessKey"]);
+    assert_eq!(
+        world.aws.operations(),
+        ["GetCallerIdentity", "ListAccessKeys", "CreateAccessKey"]
+    );
     assert_eq!(world.cloud.keys("ci").len(), keys);
     assert_eq!(world.cloud.status_of(&world.key.id), Some(Status::Active));
 }
 
 #[test]
 fn a_create_that_hangs_is_not_repeated() {
-    is_unknown(Fault::HangBefore, &["--request-timeout=1s"], "no complete answer within 1 s", 1);
-    is_unknown(Fault::HangAfter, &["--request-timeout=1s"], "no complete answer within 1 s", 2);
+    is_unknown(
+        Fault::HangBefore,
+        &["--request-timeout=1s"],
+        "no complete answer within 1 s",
+        1,
+    );
+    is_unknown(
+        Fault::HangAfter,
+        &["--request-timeout=1s"],
+        "no complete answer within 1 s",
+        2,
+    );
 }
 
 #[test]
@@ -62,7 +75,10 @@ fn a_create_that_aws_fails_at_is_not_repeated() {
             "ServiceUnavailable (503, request id ID): The request has failed due to a temporary failure of the server; \
              run again later",
         ),
-        (error_xml(504, "Timeout", ""), "Timeout (504, request id ID); run again later"),
+        (
+            error_xml(504, "Timeout", ""),
+            "Timeout (504, request id ID); run again later",
+        ),
     ] {
         is_unknown(Fault::ReplyInstead(reply.clone()), &[], problem, 1);
         is_unknown(Fault::ReplyAfter(reply), &[], problem, 2);

@@ -8,7 +8,7 @@ use super::{add_source, changes_nothing, ecr_update_refuses, ecr_world, program,
 use crate::support::program::{NAMESPACE, World};
 
 /// A pair of the right form that AWS does not know; it must never come so far that AWS is asked.
-const ID: &str = "AKIAIOSFODNN7EXAMPLE";
+const ID: &str = super::EXAMPLE_ID;
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 const NO_ID: &str = "data key `access_key_id` is missing; the Secret needs `access_key_id` and `secret_access_key`";
@@ -32,13 +32,38 @@ const BAD: &[(&str, Option<&[u8]>, Option<&[u8]>, &str)] = &[
     ("empty-secret", Some(ID.as_bytes()), Some(b""), EMPTY_SECRET),
     ("white-id", Some(b" \t"), Some(SECRET.as_bytes()), EMPTY_ID),
     ("white-secret", Some(ID.as_bytes()), Some(b"\r\n"), EMPTY_SECRET),
-    ("binary-id", Some(b"AKIAIOSFODNN7EX\xc4MPLE"), Some(SECRET.as_bytes()), BINARY_ID),
-    ("binary-secret", Some(ID.as_bytes()), Some(b"\xff\xfew\0J\0a\0l\0"), BINARY_SECRET),
+    (
+        "binary-id",
+        Some(b"AKIAIOSFODNN7EX\xc4MPLE"),
+        Some(SECRET.as_bytes()),
+        BINARY_ID,
+    ),
+    (
+        "binary-secret",
+        Some(ID.as_bytes()),
+        Some(b"\xff\xfew\0J\0a\0l\0"),
+        BINARY_SECRET,
+    ),
     ("swapped", Some(SECRET.as_bytes()), Some(ID.as_bytes()), NOT_AN_ID),
     ("short-id", Some(b"AKIAIOSFODNN7EX"), Some(SECRET.as_bytes()), NOT_AN_ID),
-    ("spaced-id", Some(b"AKIAIOSFODNN7 EXAMPLE"), Some(SECRET.as_bytes()), NOT_AN_ID),
-    ("quoted-id", Some(b"\"AKIAIOSFODNN7EXAMPLE\""), Some(SECRET.as_bytes()), NOT_AN_ID),
-    ("two-lines", Some(b"AKIAIOSFODNN7EXAMPLE\nAKIAIOSFODNN7EXAMPLE"), Some(SECRET.as_bytes()), NOT_AN_ID),
+    (
+        "spaced-id",
+        Some(b"AKIAIOSFODNN7 EXAMPLE"),
+        Some(SECRET.as_bytes()),
+        NOT_AN_ID,
+    ),
+    (
+        "quoted-id",
+        Some(b"\"AKIAIOSFODNN7EXAMPLE\""),
+        Some(SECRET.as_bytes()),
+        NOT_AN_ID,
+    ),
+    (
+        "two-lines",
+        Some(b"AKIAIOSFODNN7EXAMPLE\nAKIAIOSFODNN7EXAMPLE"),
+        Some(SECRET.as_bytes()),
+        NOT_AN_ID,
+    ),
 ];
 
 fn add(world: &World, name: &str, labels: Value, id: Option<&[u8]>, secret: Option<&[u8]>) {
@@ -66,7 +91,10 @@ fn each_bad_secret_is_named_and_none_keeps_a_good_one_from_its_turn() {
     let last = world.cloud.add_key("last");
     world.add_key_secret("a-good-one", &world.key.id, &world.key.secret);
     world.add_key_secret("z-good-one", &last.id, &last.secret);
-    let before: Vec<_> = BAD.iter().map(|(name, ..)| world.cluster.secret(NAMESPACE, name)).collect();
+    let before: Vec<_> = BAD
+        .iter()
+        .map(|(name, ..)| world.cluster.secret(NAMESPACE, name))
+        .collect();
 
     let run = world.run(&["rotate"]);
 
@@ -80,10 +108,16 @@ fn each_bad_secret_is_named_and_none_keeps_a_good_one_from_its_turn() {
     assert!(!run.stderr.contains(SECRET), "a secret was printed");
     for (name, user) in [("a-good-one", "ci"), ("z-good-one", "last")] {
         let keys = world.cloud.keys(user);
-        assert_eq!(keys.iter().map(|key| &key.id).collect::<Vec<_>>(), [&world.value(name, "access_key_id")]);
+        assert_eq!(
+            keys.iter().map(|key| &key.id).collect::<Vec<_>>(),
+            [&world.value(name, "access_key_id")]
+        );
         assert_ne!(keys[0].id, if user == "ci" { &*world.key.id } else { &*last.id });
     }
-    let after: Vec<_> = BAD.iter().map(|(name, ..)| world.cluster.secret(NAMESPACE, name)).collect();
+    let after: Vec<_> = BAD
+        .iter()
+        .map(|(name, ..)| world.cluster.secret(NAMESPACE, name))
+        .collect();
     assert!(before == after, "a bad Secret was changed");
 }
 
@@ -95,7 +129,9 @@ fn a_bad_source_is_named_and_keeps_no_other_image_pull_secret_from_its_turn() {
         add(&world, name, json!({}), *id, *secret);
         let pull = format!("by-{name}");
         world.add_pull_secret(&pull, name, "eu-west-1", "{}");
-        expected.push(format!("ERROR t/{pull}: annotation `aws-ecr-updater/secret` names Secret t/{name}: {why}"));
+        expected.push(format!(
+            "ERROR t/{pull}: annotation `aws-ecr-updater/secret` names Secret t/{name}: {why}"
+        ));
     }
     expected.sort();
 
@@ -111,13 +147,22 @@ fn a_bad_source_is_named_and_keeps_no_other_image_pull_secret_from_its_turn() {
     for (name, ..) in BAD {
         assert_eq!(world.value(&format!("by-{name}"), ".dockerconfigjson"), "{}");
     }
-    assert!(world.value("pull", ".dockerconfigjson").contains("123456789012.dkr.ecr.eu-west-1.amazonaws.com"));
+    assert!(
+        world
+            .value("pull", ".dockerconfigjson")
+            .contains("123456789012.dkr.ecr.eu-west-1.amazonaws.com")
+    );
 }
 
 #[test]
 fn padded_and_newline_ended_values_work_and_keep_their_padding() {
     let world = World::new();
-    let paddings = [("newline", "", "\n"), ("windows", "", "\r\n"), ("padded", " \t", "  "), ("bare", "", "")];
+    let paddings = [
+        ("newline", "", "\n"),
+        ("windows", "", "\r\n"),
+        ("padded", " \t", "  "),
+        ("bare", "", ""),
+    ];
     for (name, before, after) in paddings {
         world.cloud.add_user(name);
         let key = world.cloud.add_key(name);
@@ -135,16 +180,27 @@ fn padded_and_newline_ended_values_work_and_keep_their_padding() {
     for (name, before, after) in paddings {
         let keys = world.cloud.keys(name);
         assert_eq!(keys.len(), 1);
-        assert_eq!(world.value(name, "access_key_id"), format!("{before}{}{after}", keys[0].id));
+        assert_eq!(
+            world.value(name, "access_key_id"),
+            format!("{before}{}{after}", keys[0].id)
+        );
         let secret = world.cloud.secret_of(&keys[0].id).unwrap();
-        assert!(world.value(name, "secret_access_key") == format!("{before}{secret}{after}"), "{name}");
+        assert!(
+            world.value(name, "secret_access_key") == format!("{before}{secret}{after}"),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn a_padded_source_works_for_ecr_update() {
     let world = World::new();
-    add_source(&world, "s", &format!(" {}\n", world.key.id), &format!("\t{}\r\n", world.key.secret));
+    add_source(
+        &world,
+        "s",
+        &format!(" {}\n", world.key.id),
+        &format!("\t{}\r\n", world.key.secret),
+    );
     world.add_pull_secret("pull", "s", "eu-west-1", "{}");
     super::refreshes(&world, program(&world, &["ecr-update"]), &[]);
 }
@@ -152,7 +208,9 @@ fn a_padded_source_works_for_ecr_update() {
 #[test]
 fn an_immutable_secret_is_not_rotated() {
     let world = super::rotate_world();
-    world.cluster.edit(NAMESPACE, "s", &|secret| secret["immutable"] = true.into());
+    world
+        .cluster
+        .edit(NAMESPACE, "s", &|secret| secret["immutable"] = true.into());
     super::rotate_refuses(
         &world,
         "Secret t/s is immutable, so its key KEY cannot be rotated; nothing was done; replace the Secret by one without \
@@ -164,15 +222,22 @@ fn an_immutable_secret_is_not_rotated() {
 #[test]
 fn an_immutable_image_pull_secret_is_not_refreshed() {
     let world = ecr_world();
-    world.cluster.edit(NAMESPACE, "pull", &|secret| secret["immutable"] = true.into());
-    ecr_update_refuses(&world, "the Secret is immutable; replace it by one without `immutable: true`");
+    world
+        .cluster
+        .edit(NAMESPACE, "pull", &|secret| secret["immutable"] = true.into());
+    ecr_update_refuses(
+        &world,
+        "the Secret is immutable; replace it by one without `immutable: true`",
+    );
     assert_eq!(world.aws.operations(), Vec::<String>::new());
 }
 
 #[test]
 fn an_immutable_source_works_for_ecr_update() {
     let world = ecr_world();
-    world.cluster.edit(NAMESPACE, "s", &|secret| secret["immutable"] = true.into());
+    world
+        .cluster
+        .edit(NAMESPACE, "s", &|secret| secret["immutable"] = true.into());
     super::refreshes(&world, program(&world, &["ecr-update"]), &[]);
 }
 

@@ -1,8 +1,6 @@
 //! Certificates and the files that name whom to trust; IPv6.
 
-use super::{
-    ECR_FAILED, ROTATE_FAILED, changes_nothing, ecr_world, program, refreshes, rotate_world, said,
-};
+use super::{ECR_FAILED, ROTATE_FAILED, changes_nothing, ecr_world, program, refreshes, rotate_world, said};
 use crate::support::program::{Program, World, under_test};
 use crate::support::tls::Authority;
 
@@ -15,7 +13,9 @@ fn no_list(why: &str) -> String {
 
 /// The program with these options beside the world's server and namespace.
 fn with_options(world: &World, options: &[&str]) -> Program {
-    Program::new(under_test()).args(&["-n", "t", "--server", &world.kube.url()]).args(options)
+    Program::new(under_test())
+        .args(&["-n", "t", "--server", &world.kube.url()])
+        .args(options)
 }
 
 #[test]
@@ -39,7 +39,9 @@ fn an_api_server_is_not_trusted_by_the_public_authorities() {
 fn an_api_server_with_a_certificate_for_another_name_is_not_trusted() {
     let mut world = rotate_world();
     let authority = Authority::new("cluster");
-    world.kube = world.cluster.start("127.0.0.1", authority.server(&["kubernetes.default.svc", "10.96.0.1"]));
+    world.kube = world
+        .cluster
+        .start("127.0.0.1", authority.server(&["kubernetes.default.svc", "10.96.0.1"]));
     world.files.file("ca.crt", authority.pem());
     changes_nothing(
         &world,
@@ -56,7 +58,12 @@ fn an_api_server_with_a_certificate_for_another_name_is_not_trusted() {
 #[test]
 fn a_plain_server_where_tls_was_expected_is_told() {
     let world = rotate_world();
-    let options = ["--token-file", &world.file("token"), "--certificate-authority", &world.file("ca.crt")];
+    let options = [
+        "--token-file",
+        &world.file("token"),
+        "--certificate-authority",
+        &world.file("ca.crt"),
+    ];
     let program = Program::new(under_test())
         .args(&["-n", "t", "--server", &world.aws.url().replace("http:", "https:")])
         .args(&options);
@@ -64,8 +71,10 @@ fn a_plain_server_where_tls_was_expected_is_told() {
         &world,
         program,
         1,
-        &["ERROR Kubernetes: list Secrets in namespace t at https://AWS: TLS: received corrupt message of type \
-           InvalidContentType"],
+        &[
+            "ERROR Kubernetes: list Secrets in namespace t at https://AWS: TLS: received corrupt message of type \
+           InvalidContentType",
+        ],
     );
 }
 
@@ -84,9 +93,8 @@ fn aws_over_tls_needs_an_authority_that_is_trusted() {
     let authority = Authority::new("proxy");
     let mut world = ecr_world();
     world.aws = world.cloud.start_tls(authority.server(&["127.0.0.1"]));
-    let line = format!(
-        "ERROR t/pull: GetAuthorizationToken with key KEY at AWS: {UNTRUSTED} (the key is from Secret t/s)"
-    );
+    let line =
+        format!("ERROR t/pull: GetAuthorizationToken with key KEY at AWS: {UNTRUSTED} (the key is from Secret t/s)");
     changes_nothing(&world, program(&world, &["ecr-update"]), 1, &[&line, ECR_FAILED]);
     world.files.file("bundle.pem", Authority::new("another").pem());
     let another = program(&world, &["ecr-update"]).env("AWS_CA_BUNDLE", world.file("bundle.pem"));
@@ -94,9 +102,17 @@ fn aws_over_tls_needs_an_authority_that_is_trusted() {
     assert_eq!(world.aws.operations(), Vec::<String>::new());
 
     // More than one certificate, and text around them.
-    let bundle = format!("# ours\n{}# theirs\n{}", Authority::new("another").pem(), authority.pem());
+    let bundle = format!(
+        "# ours\n{}# theirs\n{}",
+        Authority::new("another").pem(),
+        authority.pem()
+    );
     world.files.file("bundle.pem", bundle);
-    refreshes(&world, program(&world, &["ecr-update"]).env("AWS_CA_BUNDLE", world.file("bundle.pem")), &[]);
+    refreshes(
+        &world,
+        program(&world, &["ecr-update"]).env("AWS_CA_BUNDLE", world.file("bundle.pem")),
+        &[],
+    );
 }
 
 #[test]
@@ -129,12 +145,18 @@ fn wrong_configuration(world: &World, program: Program, line: &str) {
 #[test]
 fn a_bundle_without_certificates_is_refused() {
     let cut = Authority::new("cut").pem().replace("MII", "III");
-    for (setting, names) in [("AWS_CA_BUNDLE", "`AWS_CA_BUNDLE`"), ("--certificate-authority", "`--certificate-authority`")] {
+    for (setting, names) in [
+        ("AWS_CA_BUNDLE", "`AWS_CA_BUNDLE`"),
+        ("--certificate-authority", "`--certificate-authority`"),
+    ] {
         for (content, why) in [
             (None, format!("which {NO_FILE}")),
             (Some(""), NO_CERTIFICATE.to_owned()),
             (Some("not a certificate"), NO_CERTIFICATE.to_owned()),
-            (Some("-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"), DAMAGED.to_owned()),
+            (
+                Some("-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"),
+                DAMAGED.to_owned(),
+            ),
             (Some("-----BEGIN CERTIFICATE-----\nMIIB\n"), DAMAGED.to_owned()),
             (Some(&*cut), DAMAGED.to_owned()),
         ] {
@@ -149,7 +171,11 @@ fn a_bundle_without_certificates_is_refused() {
                 with_options(&world, &["--token-file", &world.file("token"), setting, &bundle])
             };
             let joint = if content.is_none() { "," } else { ":" };
-            wrong_configuration(&world, program, &format!("{names} names `FILES/bundle.pem`{joint} {why}"));
+            wrong_configuration(
+                &world,
+                program,
+                &format!("{names} names `FILES/bundle.pem`{joint} {why}"),
+            );
         }
     }
 }
@@ -157,7 +183,12 @@ fn a_bundle_without_certificates_is_refused() {
 #[test]
 fn a_token_file_that_is_not_there_is_refused() {
     let world = rotate_world();
-    let options = ["--certificate-authority", &world.file("ca.crt"), "--token-file", &world.file("nothing")];
+    let options = [
+        "--certificate-authority",
+        &world.file("ca.crt"),
+        "--token-file",
+        &world.file("nothing"),
+    ];
     wrong_configuration(
         &world,
         with_options(&world, &options),
@@ -190,7 +221,9 @@ fn a_token_with_white_space_around_it_works() {
 fn a_token_that_is_replaced_meanwhile_is_read_again() {
     let world = ecr_world();
     let run = {
-        let fresh = world.cluster.token("system:serviceaccount:t:rotate", &[("t", &["get", "list", "update"])]);
+        let fresh = world
+            .cluster
+            .token("system:serviceaccount:t:rotate", &[("t", &["get", "list", "update"])]);
         let (cluster, path) = (world.cluster.clone(), world.file("token"));
         let old = std::fs::read_to_string(&path).unwrap();
         let replace = move || {

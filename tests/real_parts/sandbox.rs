@@ -1,1 +1,128 @@
+//! The sandbox with `--keep`, as the README says it, and its recipe typed into a shell.
 
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
+
+use crate::support::program::{Program, Scratch};
+use crate::tools::{output, required};
+
+/// It may have to be built first. It is no measure of speed.
+const NEVER_STARTS: Duration = Duration::from_secs(600);
+
+/// The sandbox in a process group of its own, so that whatever cargo started ends with it.
+struct Sandbox(Child);
+
+impl Sandbox {
+    fn signal(&self, signal: Signal) {
+        let group = Pid::from_child(&self.0);
+        // Fails only when it has ended already.
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_recipe_works_with_kubectl_and_the_aws_cli_and_shows_what_the_table_shows() {
+    let files = Scratch::new();
+    // Cargo needs its own environment; the sandbox hands none of it on to the program.
+    let mut child = Command::new(env!("CARGO"))
+        .args(["run", "--locked", "--example", "sandbox", "--", "--keep", "--program"])
+        .arg(required("PROGRAM_UNDER_TEST"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("TMPDIR", files.path())
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("cargo is there, it runs this test");
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut sandbox = Sandbox(child);
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+    let mut said: Vec<String> = Vec::new();
+    while said.last().is_none_or(|line| line != "Press Ctrl-C here to end it.") {
+        let line = receiver.recv_timeout(NEVER_STARTS);
+        said.push(line.unwrap_or_else(|_| panic!("the sandbox ended or hangs; it said: {}", said.join("\n"))));
+    }
+
+    let after = said
+        .iter()
+        .rposition(|line| line == "AFTER ECR-UPDATE")
+        .expect("a table after each job");
+    let row = |what: &str| {
+        let rows = said[after..].iter().filter_map(|line| line.trim().strip_prefix(what));
+        rows.map(|is| is.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let key = row("access_key_id");
+    assert_eq!(row("IAM user ci"), [format!("{} Active", key[0])]);
+    assert_eq!(row("secret_access_key"), ["(not shown) works"]);
+
+    let begins = ["kubectl --server ", "export AWS_", "aws --endpoint-url "];
+    let recipe: Vec<&str> = said
+        .iter()
+        .map(String::as_str)
+        .filter(|l| begins.iter().any(|b| l.starts_with(b)))
+        .collect();
+    assert_eq!(recipe.len(), 4, "{recipe:#?}");
+    let bin = files.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    symlink(required("KUBECTL"), bin.join("kubectl")).unwrap();
+    symlink(required("AWS_CLI"), bin.join("aws")).unwrap();
+    let typed = |lines: &[&str]| {
+        let shell = Program::new("/bin/bash").args(&["-euo", "pipefail", "-c", &lines.join("\n")]);
+        let home = files.path().display().to_string();
+        output(
+            shell
+                .env("HOME", home)
+                .env("PATH", format!("{}:/usr/bin:/bin", bin.display())),
+        )
+    };
+
+    let listed = typed(&recipe[..1]);
+    let secrets: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(secrets[0], ["NAME", "TYPE", "DATA", "AGE", "LABELS"]);
+    let shown: Vec<[&str; 3]> = secrets[1..]
+        .iter()
+        .map(|words| [words[0], words[1], words[4]])
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            [
+                "aws-ecr-credentials-eu-west-1",
+                "kubernetes.io/dockerconfigjson",
+                "aws-ecr-updater=true"
+            ],
+            ["aws-iam-user-credentials", "Opaque", "aws-rotate-key=true"],
+        ]
+    );
+    let listed: Value = serde_json::from_str(&typed(&recipe[1..])).expect("JSON is the AWS CLI's own default");
+    let keys: Vec<&Value> = listed["AccessKeyMetadata"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|k| &k["AccessKeyId"])
+        .collect();
+    assert_eq!(keys, [key[0].as_str()]);
+
+    // As Ctrl-C does.
+    sandbox.signal(Signal::INT);
+    assert_eq!(sandbox.0.wait().unwrap().signal(), Some(Signal::INT.as_raw()));
+}

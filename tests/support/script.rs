@@ -25,6 +25,8 @@ pub enum Fault {
     ReplyInstead(Reply),
     /// The request takes effect, but this is answered.
     ReplyAfter(Reply),
+    /// Something is done and the connection closed; the request had no effect.
+    CallInstead(Arc<dyn Fn() + Send + Sync>),
     /// Something is done before the request takes effect, an edit by somebody else for one.
     CallBefore(Arc<dyn Fn() + Send + Sync>),
     /// Something is done between the effect and the answer.
@@ -42,6 +44,7 @@ impl fmt::Debug for Fault {
             Fault::Delay(_) => "Delay",
             Fault::ReplyInstead(_) => "ReplyInstead",
             Fault::ReplyAfter(_) => "ReplyAfter",
+            Fault::CallInstead(_) => "CallInstead",
             Fault::CallBefore(_) => "CallBefore",
             Fault::CallAfter(_) => "CallAfter",
         })

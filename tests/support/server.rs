@@ -237,6 +237,10 @@ impl Shared {
         let fault = self.script.fault_for(&operation);
         match &fault {
             Some(Fault::DropBefore) => return Ok(false),
+            Some(Fault::CallInstead(hook)) => {
+                hook();
+                return Ok(false);
+            }
             Some(Fault::HangBefore) => {
                 self.stop.wait();
                 return Ok(false);
