@@ -96,10 +96,13 @@ pub struct Typed {
     pub version: bool,
 }
 
+/// The longest time-out that makes sense; it also keeps every sum of times far from overflowing.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 fn duration(text: &str) -> Result<Duration, String> {
     match crate::duration::parse(text) {
-        Some(length) if !length.is_zero() => Ok(length),
-        Some(_) => Err("expected more than nothing".into()),
+        Some(length) if !length.is_zero() && length <= LONGEST => Ok(length),
+        Some(_) => Err("expected more than nothing and at most `1d`".into()),
         None => Err(crate::duration::EXPECTED.into()),
     }
 }

@@ -41,7 +41,7 @@ impl fmt::Display for NoPair {
             ),
             NoPair::NoId => write!(
                 f,
-                "the value of data key `{ACCESS_KEY_ID}` is no access key id; expected 16 to 128 letters and digits, \
+                "the value of data key `{ACCESS_KEY_ID}` is no access key id; expected 16 to 128 capital letters and digits, \
                  such as AKIAIOSFODNN7EXAMPLE (are the two values swapped?)"
             ),
         }

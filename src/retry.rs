@@ -1,12 +1,16 @@
 //! When a request is repeated, and after how long: full jitter, as AWS's own SDKs do it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a request that is safe to repeat is sent at the most.
-pub const ATTEMPTS: u32 = 4;
+pub const ATTEMPTS: u32 = 5;
+
+/// No attempt is begun later than this after the first one. An API server that is restarted is back by then, and one that
+/// hangs must not hold up the rest of the run for longer.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The first pause is at most this long, each later one at most twice the one before.
-const BASE: Duration = Duration::from_millis(250);
+const BASE: Duration = Duration::from_millis(500);
 
 /// No pause is longer, and a `Retry-After` beyond it is not waited for.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(20);
@@ -47,13 +51,14 @@ pub fn repeat<T, E: std::fmt::Display>(
     mut send: impl FnMut() -> Result<T, E>,
     reaction: impl Fn(&E) -> Reaction,
 ) -> Result<T, E> {
+    let start = Instant::now();
     let mut attempt = 1;
     loop {
         let error = match send() {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        let Some(pause) = pause(reaction(&error), attempt, random()) else {
+        let Some(pause) = pause(reaction(&error), attempt, random()).filter(|p| start.elapsed() + *p < DEADLINE) else {
             return Err(error);
         };
         log::debug!(
@@ -83,7 +88,7 @@ mod tests {
         let highest: Vec<_> = (1..ATTEMPTS)
             .map(|attempt| pause(ANY, attempt, u32::MAX).unwrap().as_millis())
             .collect();
-        assert_eq!(highest, [250, 500, 1000]);
+        assert_eq!(highest, [500, 1000, 2000, 4000]);
         assert_eq!(pause(ANY, 2, 0), Some(Duration::ZERO));
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::aws::{Endpoints, Region};
 use crate::cli::{Command, Typed};
 use crate::error::{Fault, one_line};
-use crate::http::{Limits, Roots, certificates_from_pem};
+use crate::http::{Limits, Roots, base_url, certificates_from_pem};
 use crate::kube::{Access, Namespace, Scope, Token, in_cluster};
 use crate::{ecr_update, rotate};
 
@@ -136,16 +136,8 @@ impl Settings {
         };
         let time = typed.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         let endpoint = |name: &'static str| {
-            set(name)
-                .map(|url| {
-                    http_url(url).ok_or_else(|| {
-                        configuration(format!(
-                            "`{name}` is `{}`; expected a URL such as `https://host:port`",
-                            one_line(url)
-                        ))
-                    })
-                })
-                .transpose()
+            let checked = |url| base_url(url).ok_or_else(|| configuration(no_url(name, url, "https://host:port")));
+            set(name).map(checked).transpose()
         };
         Ok(Settings {
             job,
@@ -180,25 +172,24 @@ fn access<'e>(typed: &Typed, set: &dyn Fn(&str) -> Option<&'e str>) -> Result<Ac
         return in_cluster::access(host, port, Path::new(in_cluster::SERVICE_ACCOUNT))
             .map_err(|error| configuration(error.to_string()));
     };
-    let server = http_url(server)
-        .filter(|url| url.starts_with("https://"))
-        .ok_or_else(|| {
-            usage(format!(
-                "`--server` is `{}`; expected `https://host:port` (a bearer token is never sent in the clear)",
-                one_line(server)
-            ))
-        })?;
+    let Some(server) = base_url(server) else {
+        return Err(usage(no_url("--server", server, "https://host:port")));
+    };
+    if !server.starts_with("https://") {
+        let text = "`; expected `https://host:port`, for a bearer token is never sent in the clear";
+        return Err(usage(format!("`--server` is `{server}{text}")));
+    }
     let Some(token) = &typed.token_file else {
         return Err(usage(
             "`--server` needs `--token-file`, a file with a bearer token for it",
         ));
     };
-    std::fs::metadata(token).map_err(|error| unreadable("`--token-file`", token, &error))?;
+    std::fs::metadata(token).map_err(|error| no_token_file(token, &error))?;
     let roots = match &typed.certificate_authority {
         None => Roots::PublicAnd(Vec::new()),
         Some(path) => Roots::Only(certificates("`--certificate-authority`", path)?),
     };
-    let namespace = Namespace::parse("default").map_err(|error| configuration(error.to_string()))?;
+    let namespace = Namespace::parse("default").map_err(|error| error.to_string());
     Ok(Access {
         server,
         roots,
@@ -220,16 +211,25 @@ fn scope(typed: &Typed, variable: Option<&String>, access: &Access) -> Result<Sc
         (None, false, Some(name)) => Namespace::parse(name)
             .map(Scope::One)
             .map_err(|error| configuration(format!("`NAMESPACE`: {error}"))),
-        (None, false, None) => Ok(Scope::One(access.namespace.clone())),
+        (None, false, None) => access.namespace.clone().map(Scope::One).map_err(configuration),
     }
 }
 
-/// A URL of scheme, host and perhaps a path, without a slash at its end.
-fn http_url(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
-    let fits =
-        !rest.starts_with(['/', ':']) && rest.bytes().all(|b| b.is_ascii_graphic() && !b"@?#\\\"<>".contains(&b));
-    (fits && !rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
+/// What is no URL is shown, unless it may hold a password.
+fn no_url(setting: &str, text: &str, expected: &str) -> String {
+    if text.contains('@') {
+        return format!("`{setting}` holds a user name or a password, or is no URL; expected `{expected}`");
+    }
+    format!("`{setting}` is `{}`; expected `{expected}`", one_line(text))
+}
+
+/// What is no file is shown, unless it may be the token itself.
+fn no_token_file(path: &Path, error: &std::io::Error) -> Error {
+    let text = path.to_string_lossy();
+    if text.starts_with("eyJ") || (text.len() >= 20 && !text.contains('/')) {
+        return usage("`--token-file` is no file; expected the name of a file with the token, not the token itself");
+    }
+    unreadable("`--token-file`", path, error)
 }
 
 fn certificates(setting: &str, path: &Path) -> Result<Vec<rustls::pki_types::CertificateDer<'static>>, Error> {
@@ -255,7 +255,7 @@ mod tests {
             server: "https://[::1]:6443".into(),
             roots: Roots::Only(Vec::new()),
             token: Token::File(PathBuf::from("token")),
-            namespace: Namespace::parse(namespace).unwrap(),
+            namespace: Ok(Namespace::parse(namespace).unwrap()),
         }
     }
 
@@ -281,26 +281,5 @@ mod tests {
         assert!(scope_of(&["-A", "-n", "a"], None).is_err());
         assert!(scope_of(&["-n", "A_B"], None).is_err());
         assert!(scope_of(&[], Some("A_B")).is_err());
-    }
-
-    #[test]
-    fn urls() {
-        assert_eq!(
-            http_url("https://h:6443/k8s/clusters/c-1/").as_deref(),
-            Some("https://h:6443/k8s/clusters/c-1")
-        );
-        assert_eq!(http_url("http://[::1]:80").as_deref(), Some("http://[::1]:80"));
-        for bad in [
-            "",
-            "h:6443",
-            "https://",
-            "https:///x",
-            "https://u:p@h",
-            "https://h?x",
-            "ftp://h",
-            "https://h h",
-        ] {
-            assert_eq!(http_url(bad), None, "{bad}");
-        }
     }
 }

@@ -46,8 +46,11 @@ fn world() -> World {
     world
 }
 
+/// One of a world's two servers.
+type Pick = fn(&World) -> &Server;
+
 /// Kills the program at one request and looks at what it left.
-fn kill_at(server: fn(&World) -> &Server, n: usize, after: bool) {
+fn kill_at(server: Pick, n: usize, after: bool) {
     let case = format!("request {n}, {} its effect", if after { "after" } else { "before" });
     let world = world();
     let trap = Trap::set(server(&world), n, after);
@@ -112,10 +115,10 @@ fn requests() -> (usize, usize) {
 #[test]
 fn killed_at_any_request_it_locks_nobody_out() {
     let (aws, kube) = requests();
-    let mut cases: Vec<(fn(&World) -> &Server, usize, bool)> = Vec::new();
+    let mut cases: Vec<(Pick, usize, bool)> = Vec::new();
     for after in [false, true] {
-        cases.extend((0..aws).map(|n| ((|world: &World| &world.aws) as fn(&World) -> &Server, n, after)));
-        cases.extend((0..kube).map(|n| ((|world: &World| &world.kube) as fn(&World) -> &Server, n, after)));
+        cases.extend((0..aws).map(|n| ((|world: &World| &world.aws) as Pick, n, after)));
+        cases.extend((0..kube).map(|n| ((|world: &World| &world.kube) as Pick, n, after)));
     }
     assert_eq!(cases.len(), 26);
     std::thread::scope(|scope| {

@@ -38,7 +38,10 @@ pub fn get_authorization_token(client: &Client, region: &Region, keys: &KeyPair)
     parse(reply.body.expose()).map_err(|problem| {
         let cause = match problem {
             NoLogin::NotJson => fault::unexpected(&reply, "ECR's JSON"),
-            other => Cause::Unreadable(other.text().into()),
+            other => Cause::Unreadable {
+                status: reply.status,
+                what: other.text().into(),
+            },
         };
         client.error(&call, keys, cause)
     })
@@ -57,10 +60,10 @@ impl NoLogin {
     fn text(&self) -> &'static str {
         match self {
             NoLogin::NotJson => "the answer is not ECR's JSON",
-            NoLogin::EmptyList => "the answer holds no login (`authorizationData` is empty)",
-            NoLogin::Registry => "the answer names no registry (`proxyEndpoint` is no URL)",
+            NoLogin::EmptyList => "the answer holds no login (`authorizationData` is missing or empty)",
+            NoLogin::Registry => "the answer names no registry (`proxyEndpoint` is missing or no URL)",
             NoLogin::Token => "the answer's `authorizationToken` is not base64 of `AWS:<password>`",
-            NoLogin::Expiry => "the answer's `expiresAt` is no time",
+            NoLogin::Expiry => "the answer's `expiresAt` is missing or no time",
         }
     }
 }
@@ -69,14 +72,17 @@ fn parse(body: &[u8]) -> Result<Login, NoLogin> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Answer {
+        #[serde(default)]
         authorization_data: Vec<Data>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Data {
+        #[serde(default)]
         authorization_token: String,
+        #[serde(default)]
         proxy_endpoint: String,
-        expires_at: f64,
+        expires_at: Option<f64>,
     }
     let answer: Answer = serde_json::from_slice(body).map_err(|_| NoLogin::NotJson)?;
     let data = answer.authorization_data.into_iter().next().ok_or(NoLogin::EmptyList)?;
@@ -95,7 +101,8 @@ fn parse(body: &[u8]) -> Result<Login, NoLogin> {
         return Err(NoLogin::Token);
     }
     // Whole seconds are enough, and rounding down never claims more than there is.
-    let expires_at = OffsetDateTime::from_unix_timestamp(data.expires_at as i64).map_err(|_| NoLogin::Expiry)?;
+    let expires_at = data.expires_at.ok_or(NoLogin::Expiry)?;
+    let expires_at = OffsetDateTime::from_unix_timestamp(expires_at as i64).map_err(|_| NoLogin::Expiry)?;
     Ok(Login {
         registry,
         authorization,
@@ -132,7 +139,10 @@ mod tests {
     #[test]
     fn what_is_no_login_is_named() {
         assert_eq!(parse(b"<html>"), Err(NoLogin::NotJson));
-        assert_eq!(parse(br#"{"authorizationData":[]}"#), Err(NoLogin::EmptyList));
+        for empty in ["{}", r#"{"authorizationData":[]}"#] {
+            assert_eq!(parse(empty.as_bytes()), Err(NoLogin::EmptyList));
+        }
+        assert_eq!(parse(br#"{"authorizationData":[{}]}"#), Err(NoLogin::Registry));
         for token in ["***", "Zm9v", "QVdTOg==", ""] {
             assert_eq!(answer(token, "https://h"), Err(NoLogin::Token), "{token}");
         }

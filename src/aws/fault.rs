@@ -21,8 +21,10 @@ pub struct Error {
     pub(super) service: Service,
     /// The key that signed.
     pub key: AccessKeyId,
+    /// The region it was meant for.
+    pub(super) region: Box<str>,
     /// Where the call went.
-    pub(super) endpoint: String,
+    pub(super) endpoint: Box<str>,
     /// Whether the call was one that is sent once.
     pub(super) once: bool,
     /// Why it did not succeed.
@@ -36,8 +38,13 @@ pub enum Cause {
     Refused(Box<Refusal>),
     /// No complete answer came.
     NoAnswer(Box<http::Failure>),
-    /// What came is not an answer of this service. Says what came instead.
-    Unreadable(String),
+    /// What came is not an answer of this service.
+    Unreadable {
+        /// The HTTP status.
+        status: u16,
+        /// What came instead.
+        what: String,
+    },
     /// The request could not be signed. Says why.
     Unsignable(String),
 }
@@ -62,6 +69,8 @@ pub enum Meaning {
     UnknownKey,
     /// The secret does not belong to the key.
     WrongSecret,
+    /// The region in the signature is not one of the service's.
+    WrongRegion,
     /// The time in the signature is off.
     ClockSkew,
     /// The user may not do this.
@@ -85,6 +94,7 @@ impl Meaning {
         match self {
             Meaning::WrongSecret | Meaning::ClockSkew => true,
             Meaning::UnknownKey
+            | Meaning::WrongRegion
             | Meaning::AccessDenied
             | Meaning::SessionOver
             | Meaning::Throttled
@@ -108,6 +118,13 @@ impl Refusal {
                     .any(|m| self.message.starts_with(m)) =>
             {
                 Meaning::ClockSkew
+            }
+            "SignatureDoesNotMatch" | "InvalidSignatureException"
+                if self
+                    .message
+                    .starts_with("Credential should be scoped to a valid region") =>
+            {
+                Meaning::WrongRegion
             }
             "SignatureDoesNotMatch" | "InvalidSignatureException" => Meaning::WrongSecret,
             "AccessDenied" | "AccessDeniedException" => Meaning::AccessDenied,
@@ -144,16 +161,12 @@ pub(super) fn cause(service: Service, reply: &Reply) -> Cause {
     }))
 }
 
-/// An answer that is not what the service sends. The body is not repeated: nobody knows what is in it.
+/// An answer that is not what the service sends.
 pub(super) fn unexpected(reply: &Reply, expected: &str) -> Cause {
-    let content_type = reply
-        .header("content-type")
-        .map_or("of no stated type".into(), |t| format!("`{}`", one_line(t)));
-    Cause::Unreadable(format!(
-        "expected {expected}, got status {} with a body of {} bytes, {content_type}",
-        reply.status,
-        reply.body.expose().len()
-    ))
+    Cause::Unreadable {
+        status: reply.status,
+        what: reply.unexpected(expected),
+    }
 }
 
 fn query_error(body: &[u8]) -> Option<(String, String)> {
@@ -192,7 +205,7 @@ impl Error {
     pub fn meaning(&self) -> Option<Meaning> {
         match &self.cause {
             Cause::Refused(refusal) => Some(refusal.meaning()),
-            Cause::NoAnswer(_) | Cause::Unreadable(_) | Cause::Unsignable(_) => None,
+            Cause::NoAnswer(_) | Cause::Unreadable { .. } | Cause::Unsignable(_) => None,
         }
     }
 
@@ -201,22 +214,45 @@ impl Error {
         let unless_once = |fault| if self.once { Fault::OutcomeUnknown } else { fault };
         match &self.cause {
             Cause::NoAnswer(failure) => match (failure.delivery, &failure.problem) {
-                (Delivery::NotSent, Problem::Malformed(_)) => Fault::Configuration,
+                (Delivery::NotSent, Problem::BadRequest(_)) => Fault::Configuration,
                 (Delivery::NotSent, _) => Fault::Network,
                 (Delivery::Unknown, _) => unless_once(Fault::Network),
             },
-            Cause::Unreadable(_) => unless_once(Fault::RemoteFault),
+            Cause::Unreadable { .. } => unless_once(Fault::RemoteFault),
             Cause::Unsignable(_) => Fault::Internal,
             Cause::Refused(refusal) => match refusal.meaning() {
                 Meaning::UnknownKey | Meaning::WrongSecret | Meaning::ClockSkew | Meaning::SessionOver => {
                     Fault::Credentials
                 }
+                Meaning::WrongRegion => Fault::Data,
                 Meaning::AccessDenied => Fault::AccessDenied,
                 Meaning::Throttled => Fault::Throttled,
                 Meaning::NoSuchEntity => Fault::NotFound,
                 Meaning::RemoteFault => unless_once(Fault::RemoteFault),
                 Meaning::LimitExceeded | Meaning::Other => Fault::Refused,
             },
+        }
+    }
+
+    /// What was tried and what came back.
+    pub fn without_advice(&self) -> String {
+        let tried = format!("{} with key {} at {}", self.operation, self.key, self.host());
+        match &self.cause {
+            Cause::Refused(refusal) => {
+                let id = refusal
+                    .request_id
+                    .as_ref()
+                    .map(|id| format!(", request id {id}"))
+                    .unwrap_or_default();
+                let said = match refusal.message.trim_end_matches('.') {
+                    "" => String::new(),
+                    message => format!(": {message}"),
+                };
+                format!("{tried}: {} ({}{id}){said}", refusal.code, refusal.status)
+            }
+            Cause::NoAnswer(failure) => format!("{tried}: {failure}"),
+            Cause::Unreadable { what, .. } => format!("{tried}: {what}"),
+            Cause::Unsignable(why) => format!("{tried}: the request cannot be signed: {why}"),
         }
     }
 
@@ -230,6 +266,18 @@ impl Error {
 
     /// What to do about it, where that can be told.
     fn advice(&self) -> Option<String> {
+        if let Cause::NoAnswer(failure) = &self.cause {
+            return if failure.is_unknown_authority() {
+                Some("name the authority's certificate in `AWS_CA_BUNDLE`".into())
+            } else if matches!(failure.problem, Problem::NameNotResolved) {
+                Some(format!(
+                    "see that the region `{}` is right, and that this machine resolves names",
+                    self.region
+                ))
+            } else {
+                None
+            };
+        }
         match self.meaning()? {
             Meaning::UnknownKey => Some(
                 "the key is deleted, inactive, of another partition, or too new; put a working pair into the Secret"
@@ -237,6 +285,9 @@ impl Error {
             ),
             Meaning::WrongSecret => {
                 Some("the secret access key does not belong to this key id; put the right one into the Secret".into())
+            }
+            Meaning::WrongRegion => {
+                Some("the region is wrong: see the Secret's region annotation, and `AWS_REGION`".into())
             }
             Meaning::ClockSkew => Some("set this machine's clock".into()),
             Meaning::AccessDenied => Some(format!(
@@ -256,22 +307,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with key {} at {}: ", self.operation, self.key, self.host())?;
-        match &self.cause {
-            Cause::Refused(refusal) => {
-                write!(f, "{} ({}", refusal.code, refusal.status)?;
-                if let Some(id) = &refusal.request_id {
-                    write!(f, ", request id {id}")?;
-                }
-                f.write_str(")")?;
-                if !refusal.message.is_empty() {
-                    write!(f, ": {}", refusal.message.trim_end_matches('.'))?;
-                }
-            }
-            Cause::NoAnswer(failure) => write!(f, "{failure}")?,
-            Cause::Unreadable(what) => f.write_str(what)?,
-            Cause::Unsignable(why) => write!(f, "the request cannot be signed: {why}")?,
-        }
+        f.write_str(&self.without_advice())?;
         match self.advice() {
             Some(advice) => write!(f, "; {advice}"),
             None => Ok(()),
@@ -327,6 +363,12 @@ mod tests {
                 Meaning::ClockSkew,
             ),
             ("RequestExpired", 400, "", Meaning::ClockSkew),
+            (
+                "SignatureDoesNotMatch",
+                403,
+                "Credential should be scoped to a valid region. ",
+                Meaning::WrongRegion,
+            ),
             (
                 "InvalidSignatureException",
                 400,

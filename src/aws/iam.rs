@@ -3,7 +3,9 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{AccessKeyId, Call, Cause, Client, Error, FORM, KeyPair, Region, Safety, Service, fault, query, xml};
+use super::{
+    AccessKeyId, Asking, Call, Cause, Client, Error, FORM, KeyPair, Region, Safety, Service, fault, query, xml,
+};
 use crate::http::Reply;
 use crate::sensitive::Sensitive;
 
@@ -37,12 +39,17 @@ pub enum KeyStatus {
 /// # Errors
 ///
 /// As for every call; reading is repeated where that can help.
-pub fn list_access_keys(client: &Client, region: &Region, keys: &KeyPair) -> Result<Vec<AccessKey>, Error> {
+pub fn list_access_keys(
+    client: &Client,
+    region: &Region,
+    keys: &KeyPair,
+    asking: Asking,
+) -> Result<Vec<AccessKey>, Error> {
     let mut listed = Vec::new();
     let mut marker: Option<String> = None;
     for _ in 0..MOST_PAGES {
         let parameters: Vec<(&str, &str)> = marker.iter().map(|marker| ("Marker", marker.as_str())).collect();
-        let call = call(region, "ListAccessKeys", &parameters, Safety::Repeatable);
+        let call = call(region, "ListAccessKeys", &parameters, asking.safety());
         let reply = client.call(&call, keys)?;
         let (page, next) = parse_list(reply.body.expose()).ok_or_else(|| unreadable(client, &call, keys, &reply))?;
         listed.extend(page);
@@ -51,11 +58,14 @@ pub fn list_access_keys(client: &Client, region: &Region, keys: &KeyPair) -> Res
             None => return Ok(listed),
         }
     }
-    let call = call(region, "ListAccessKeys", &[], Safety::Repeatable);
+    let call = call(region, "ListAccessKeys", &[], asking.safety());
     Err(client.error(
         &call,
         keys,
-        Cause::Unreadable(format!("the list has more than {MOST_PAGES} pages")),
+        Cause::Unreadable {
+            status: 200,
+            what: format!("the list has more than {MOST_PAGES} pages"),
+        },
     ))
 }
 
@@ -76,16 +86,17 @@ pub fn create_access_key(client: &Client, region: &Region, keys: &KeyPair) -> Re
 ///
 /// As for every call; a key that is not there is one.
 pub fn delete_access_key(client: &Client, region: &Region, keys: &KeyPair, id: &AccessKeyId) -> Result<(), Error> {
-    client.call(
-        &call(
-            region,
-            "DeleteAccessKey",
-            &[("AccessKeyId", id.as_str())],
-            Safety::Repeatable,
-        ),
-        keys,
-    )?;
-    Ok(())
+    let call = call(
+        region,
+        "DeleteAccessKey",
+        &[("AccessKeyId", id.as_str())],
+        Safety::Repeatable,
+    );
+    let reply = client.call(&call, keys)?;
+    match xml::parse(reply.body.expose()) {
+        Ok(root) if root.is("DeleteAccessKeyResponse") => Ok(()),
+        Ok(_) | Err(_) => Err(unreadable(client, &call, keys, &reply)),
+    }
 }
 
 fn call<'a>(region: &'a Region, operation: &'static str, parameters: &[(&str, &str)], safety: Safety) -> Call<'a> {

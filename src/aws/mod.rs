@@ -17,7 +17,6 @@ use aws_sigv4::sign::v4;
 pub use self::credentials::{AccessKeyId, KeyPair};
 pub use self::endpoint::{Endpoints, Region, Service};
 pub use self::fault::{Cause, Error, Meaning, Refusal};
-use crate::error::Fault;
 use crate::http::{self, Delivery, Method};
 use crate::retry::{self, Reaction};
 use crate::sensitive::Sensitive;
@@ -47,11 +46,31 @@ struct Call<'a> {
     safety: Safety,
 }
 
+/// How a question is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// Until there is an answer, within reason.
+    Patiently,
+    /// Once: the caller asks again by itself.
+    Once,
+}
+
+impl Asking {
+    fn safety(self) -> Safety {
+        match self {
+            Asking::Patiently => Safety::Repeatable,
+            Asking::Once => Safety::Probe,
+        }
+    }
+}
+
 /// Whether a call may be sent again when its fate is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Safety {
     /// Once more does no harm.
     Repeatable,
+    /// Once more does no harm, but the caller does that itself when the time has come.
+    Probe,
     /// It is sent once. What was surely not carried out (a throttled call, a clock that was off) may still be repeated.
     Once,
 }
@@ -95,8 +114,9 @@ impl Client {
         Error {
             operation: call.operation,
             service: call.service,
+            region: call.region.name().into(),
             key: keys.id.clone(),
-            endpoint: self.endpoints.url(call.service, call.region),
+            endpoint: self.endpoints.url(call.service, call.region).into(),
             once: call.safety == Safety::Once,
             cause,
         }
@@ -139,33 +159,34 @@ impl Client {
 }
 
 fn reaction(error: &Error, safety: Safety) -> Reaction {
-    let after = match &error.cause {
-        Cause::Refused(refusal) => refusal.retry_after,
-        Cause::NoAnswer(_) | Cause::Unreadable(_) | Cause::Unsignable(_) => None,
+    let (passes, surely_without_effect, after) = match &error.cause {
+        Cause::NoAnswer(failure) => (failure.passes(), failure.delivery == Delivery::NotSent, None),
+        Cause::Refused(refusal) => match refusal.meaning() {
+            Meaning::Throttled => (true, true, refusal.retry_after),
+            Meaning::RemoteFault => (true, false, refusal.retry_after),
+            Meaning::UnknownKey
+            | Meaning::WrongSecret
+            | Meaning::WrongRegion
+            | Meaning::ClockSkew
+            | Meaning::AccessDenied
+            | Meaning::SessionOver
+            | Meaning::LimitExceeded
+            | Meaning::NoSuchEntity
+            | Meaning::Other => (false, true, None),
+        },
+        // An error page of something on the way, most often.
+        Cause::Unreadable { status, .. } => (*status >= 500, false, None),
+        Cause::Unsignable(_) => (false, true, None),
     };
-    let surely_without_effect = match &error.cause {
-        Cause::NoAnswer(failure) => failure.delivery == Delivery::NotSent,
-        Cause::Refused(refusal) => refusal.meaning() == Meaning::Throttled,
-        Cause::Unreadable(_) | Cause::Unsignable(_) => false,
+    let permitted = match safety {
+        Safety::Repeatable => true,
+        Safety::Probe => false,
+        Safety::Once => surely_without_effect,
     };
-    let passes = match safety {
-        Safety::Repeatable => error.passes(),
-        Safety::Once => surely_without_effect && error.passes(),
-    };
-    if passes {
+    if passes && permitted {
         Reaction::Repeat { after }
     } else {
         Reaction::GiveUp
-    }
-}
-
-impl Error {
-    fn passes(&self) -> bool {
-        match self.fault() {
-            // Only said of calls that are sent once; whoever asks here has already looked at that.
-            Fault::OutcomeUnknown => true,
-            fault => fault.passes(),
-        }
     }
 }
 
@@ -207,15 +228,7 @@ fn signed(call: &Call<'_>, endpoint: &str, keys: &KeyPair, now: SystemTime) -> R
 fn query(action: &str, version: &str, parameters: &[(&str, &str)]) -> String {
     let mut body = format!("Action={action}&Version={version}");
     for (name, value) in parameters {
-        body.push('&');
-        body.push_str(name);
-        body.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => body.push(char::from(byte)),
-                _ => body.push_str(&format!("%{byte:02X}")),
-            }
-        }
+        body.push_str(&format!("&{name}={}", http::percent_encode(value)));
     }
     body
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Call, Client, Error, FORM, KeyPair, Region, Safety, Service, fault, query, xml};
+use super::{Asking, Call, Client, Error, FORM, KeyPair, Region, Service, fault, query, xml};
 
 const VERSION: &str = "2011-06-15";
 
@@ -40,7 +40,12 @@ impl fmt::Display for Identity {
 /// # Errors
 ///
 /// As for every call; reading is repeated where that can help.
-pub fn get_caller_identity(client: &Client, region: &Region, keys: &KeyPair) -> Result<Identity, Error> {
+pub fn get_caller_identity(
+    client: &Client,
+    region: &Region,
+    keys: &KeyPair,
+    asking: Asking,
+) -> Result<Identity, Error> {
     let call = Call {
         service: Service::Sts,
         region,
@@ -48,7 +53,7 @@ pub fn get_caller_identity(client: &Client, region: &Region, keys: &KeyPair) -> 
         content_type: FORM,
         target: None,
         body: query("GetCallerIdentity", VERSION, &[]),
-        safety: Safety::Repeatable,
+        safety: asking.safety(),
     };
     let reply = client.call(&call, keys)?;
     parse(reply.body.expose()).ok_or_else(|| client.error(&call, keys, fault::unexpected(&reply, "STS's XML")))

@@ -1,17 +1,33 @@
 //! Just enough XML for the Query protocol's replies: elements, their text, no attributes.
 
+use std::fmt;
+
 use quick_xml::Reader;
 use quick_xml::events::Event;
+use zeroize::Zeroize;
 
 /// No AWS reply nests deeper than half of this.
 const DEEPEST: usize = 16;
 
 /// An element, its text and the elements in it.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct Element {
     name: String,
     text: String,
     children: Vec<Element>,
+}
+
+impl fmt::Debug for Element {
+    /// Without the text: it may be a secret access key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>{:?}", self.name, self.children)
+    }
+}
+
+impl Drop for Element {
+    fn drop(&mut self) {
+        self.text.zeroize();
+    }
 }
 
 /// Not XML, cut off, or nested too deeply.
@@ -19,6 +35,18 @@ pub(super) struct Element {
 pub(super) struct NotXml;
 
 impl Element {
+    fn named(name: String) -> Element {
+        Element {
+            name,
+            text: String::new(),
+            children: Vec::new(),
+        }
+    }
+
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
     pub(super) fn child(&self, name: &str) -> Option<&Element> {
         self.children.iter().find(|child| child.name == name)
     }
@@ -52,17 +80,11 @@ pub(super) fn parse(document: &[u8]) -> Result<Element, NotXml> {
                 if open.len() > DEEPEST {
                     return Err(NotXml);
                 }
-                open.push(Element {
-                    name: name(tag.name()),
-                    ..Element::default()
-                });
+                open.push(Element::named(name(tag.name())));
             }
             Event::Empty(tag) => {
                 let parent = open.last_mut().ok_or(NotXml)?;
-                parent.children.push(Element {
-                    name: name(tag.name()),
-                    ..Element::default()
-                });
+                parent.children.push(Element::named(name(tag.name())));
             }
             // The reader has already checked that the names match.
             Event::End(_) => {

@@ -134,7 +134,10 @@ fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &st
         secret.set_annotation(EXPIRES_AT, expires_at);
         writes += 1;
         let error = match kube.update_secret(&secret) {
-            Ok(_) => return Ok(()),
+            Ok(stored) if stored.data(DOCKER_CONFIG).as_ref() == Some(&merged) => return Ok(()),
+            Ok(_) => {
+                return Err("the login was not stored as it was sent, perhaps changed by an admission webhook".into());
+            }
             Err(error) => error,
         };
         let again = matches!(error.fault(), Fault::Conflict | Fault::OutcomeUnknown);
@@ -178,7 +181,7 @@ impl Logins<'_> {
                     let login = ecr::get_authorization_token(self.aws, region, &fresh);
                     (fresh, login)
                 }
-                _ => (pair, Err(error)),
+                Ok(_) | Err(_) => (pair, Err(error)),
             },
             login => (pair, login),
         };

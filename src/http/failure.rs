@@ -35,6 +35,8 @@ pub enum Problem {
     NotConnected(io::Error),
     /// No TLS connection; most often an unknown certificate authority or a wrong name.
     Tls(rustls::Error),
+    /// The connection broke while TLS was being set up.
+    Handshake(io::Error),
     /// A limit ran out.
     TimedOut {
         /// During what.
@@ -49,8 +51,10 @@ pub enum Problem {
     },
     /// The connection broke before the answer was complete.
     Broken(String),
-    /// What came is no HTTP, or the request could not be put into HTTP.
+    /// What came is no HTTP.
     Malformed(String),
+    /// The request cannot be put into HTTP.
+    BadRequest(String),
 }
 
 /// The part of an exchange that took too long.
@@ -65,6 +69,30 @@ pub enum Phase {
 }
 
 impl Failure {
+    /// Whether the same request may get an answer a moment later. A certificate, a URL and an answer that is too long
+    /// will be the same again.
+    pub fn passes(&self) -> bool {
+        match &self.problem {
+            Problem::NameNotResolved
+            | Problem::NotConnected(_)
+            | Problem::Handshake(_)
+            | Problem::TimedOut { .. }
+            | Problem::Broken(_)
+            | Problem::Malformed(_) => true,
+            Problem::Tls(_) | Problem::BodyTooLarge { .. } | Problem::BadRequest(_) => false,
+        }
+    }
+
+    /// Whether the server's certificate is by an authority that is not trusted.
+    pub fn is_unknown_authority(&self) -> bool {
+        matches!(
+            self.problem,
+            Problem::Tls(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::UnknownIssuer
+            ))
+        )
+    }
+
     pub(super) fn from_ureq(error: ureq::Error, limits: Limits) -> Failure {
         let not_sent = |problem| Failure {
             problem,
@@ -76,8 +104,9 @@ impl Failure {
         };
         match error {
             ureq::Error::HostNotFound => not_sent(Problem::NameNotResolved),
-            ureq::Error::BadUri(uri) => not_sent(Problem::Malformed(format!("`{uri}` is no URL"))),
-            ureq::Error::Http(error) => not_sent(Problem::Malformed(error.to_string())),
+            ureq::Error::ConnectionFailed => not_sent(Problem::NotConnected(io::ErrorKind::NotConnected.into())),
+            ureq::Error::BadUri(uri) => not_sent(Problem::BadRequest(format!("`{uri}` is no URL"))),
+            ureq::Error::Http(error) => not_sent(Problem::BadRequest(error.to_string())),
             ureq::Error::Timeout(ureq::Timeout::Resolve) => not_sent(Problem::TimedOut {
                 phase: Phase::Resolve,
                 limit: limits.time / 3,
@@ -99,7 +128,7 @@ impl Failure {
                 Ok(failure) => not_sent(match *failure {
                     ConnectFailure::Tcp(error) => Problem::NotConnected(error),
                     ConnectFailure::Tls(TlsFailure::Protocol(error)) => Problem::Tls(error),
-                    ConnectFailure::Tls(TlsFailure::Io(error)) => Problem::NotConnected(error),
+                    ConnectFailure::Tls(TlsFailure::Io(error)) => Problem::Handshake(error),
                 }),
                 Err(error) => unknown(Problem::Broken(error.to_string())),
             },
@@ -121,16 +150,22 @@ impl fmt::Display for Failure {
             Problem::NameNotResolved => f.write_str("the host name cannot be resolved"),
             Problem::NotConnected(error) => write!(f, "cannot connect: {}", reason(error)),
             Problem::Tls(error) => write!(f, "TLS: {}", tls_reason(error)),
+            Problem::Handshake(error) => write!(
+                f,
+                "TLS: the connection broke before it was set up ({}); does the server speak TLS?",
+                broken(error)
+            ),
             Problem::TimedOut { phase, limit } => {
                 let what = match phase {
                     Phase::Resolve => "the host name was not resolved",
                     Phase::Connect => "no connection",
                     Phase::Exchange => "no complete answer",
                 };
-                write!(f, "{what} within {} s", limit.as_secs_f64())
+                write!(f, "{what} within {} s", (limit.as_secs_f64() * 10.0).round() / 10.0)
             }
             Problem::BodyTooLarge { limit } => write!(f, "the answer is longer than {limit} bytes"),
             Problem::Broken(reason) => write!(f, "the connection broke: {reason}"),
+            Problem::BadRequest(reason) => write!(f, "the request cannot be sent: {reason}"),
             Problem::Malformed(reason) => write!(f, "not HTTP as expected: {reason}"),
         }
     }
@@ -153,9 +188,20 @@ fn tls_reason(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "the server's certificate is not signed by a trusted authority".into()
         }
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => format!("the server's certificate is for another name: {error}"),
+        rustls::Error::InvalidCertificate(CertificateError::NotValidForName) => {
+            "the server's certificate is for another name".into()
+        }
+        rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) => {
+            let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
+            format!(
+                "the server's certificate is not for {}, only for {}",
+                expected.to_str(),
+                names.join(", ")
+            )
+        }
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            "the server does not speak TLS; is the port right?".into()
+        }
         rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "the server's certificate has expired".into()
         }
@@ -164,4 +210,13 @@ fn tls_reason(error: &rustls::Error) -> String {
             None => error.to_string(),
         },
     }
+}
+
+/// `DnsName("kubernetes")` and `IpAddress(10.0.0.1)`, as rustls writes them, without the wrapping.
+fn bare(name: &str) -> &str {
+    let inner = name
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'))
+        .unwrap_or(name);
+    inner.trim_matches('"')
 }

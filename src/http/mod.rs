@@ -10,10 +10,9 @@ use std::fmt;
 use std::io::Read;
 use std::time::Duration;
 
-use ureq::unversioned::resolver::DefaultResolver;
-
 pub use self::connect::{CertificateError, Roots, certificates_from_pem};
 pub use self::failure::{Delivery, Failure, Phase, Problem};
+use crate::error::one_line;
 use crate::sensitive::Sensitive;
 
 /// How this program names itself; the Kubernetes API server shows the part before the slash as field manager.
@@ -42,6 +41,38 @@ impl Method {
             Method::Put => "PUT",
         }
     }
+}
+
+/// Percent-encoding for a query or a form: all but RFC 3986's unreserved characters.
+pub fn percent_encode(text: &str) -> String {
+    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    let encode = |b: u8| {
+        if keep(b) {
+            char::from(b).to_string()
+        } else {
+            format!("%{b:02X}")
+        }
+    };
+    text.bytes().map(encode).collect()
+}
+
+/// A base URL in the form that requests are built on: `http` or `https`, a host, perhaps a port and a path, nothing else,
+/// and no slash at its end. `None` for anything else.
+pub fn base_url(text: &str) -> Option<String> {
+    let uri: ureq::http::Uri = text.parse().ok()?;
+    let authority = uri.authority()?;
+    let host = authority.host();
+    // The parser lets through what is no port, and what follows an address in brackets.
+    let whole = match authority.port_u16() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    let fits = matches!(uri.scheme_str(), Some("http" | "https"))
+        && !host.is_empty()
+        && authority.as_str() == whole
+        && uri.query().is_none()
+        && !text.contains('#');
+    fits.then(|| text.trim_end_matches('/').to_owned())
 }
 
 /// A complete request.
@@ -83,6 +114,16 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// What came, in place of what was expected. The body is not repeated: nobody knows what is in it.
+    pub fn unexpected(&self, expected: &str) -> String {
+        let content_type = match self.header("content-type") {
+            Some(content_type) => format!("`{}`", one_line(content_type)),
+            None => "of no stated type".into(),
+        };
+        let (status, length) = (self.status, self.body.expose().len());
+        format!("expected {expected}, got status {status} with a body of {length} bytes, {content_type}")
+    }
+
     /// How long the server asks to wait. Only the form in seconds is understood; AWS and Kubernetes send no other.
     pub fn retry_after(&self) -> Option<Duration> {
         self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
@@ -98,7 +139,7 @@ impl fmt::Debug for Reply {
 /// Limits for each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For the whole exchange; connecting alone may take a third of it.
+    /// For the whole exchange. Looking up the name, TCP and TLS may each take a third of it at the most.
     pub time: Duration,
     /// The longest body that is read, in bytes.
     pub body: u64,
@@ -133,7 +174,7 @@ impl Client {
             .timeout_recv_response(Some(limits.time))
             .timeout_recv_body(Some(limits.time))
             .build();
-        let agent = ureq::Agent::with_parts(config, connect::chain(roots), DefaultResolver::default());
+        let agent = ureq::Agent::with_parts(config, connect::chain(roots), connect::Names::default());
         Client { agent, limits }
     }
 
@@ -184,5 +225,38 @@ impl Client {
         };
         log::debug!("{} {}: {reply:?}", request.method.name(), request.url);
         Ok(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_urls() {
+        assert_eq!(
+            base_url("https://h:6443/k8s/clusters/c-1/").as_deref(),
+            Some("https://h:6443/k8s/clusters/c-1")
+        );
+        for good in ["http://[::1]:80", "https://10.0.0.1", "https://h"] {
+            assert_eq!(base_url(good).as_deref(), Some(good));
+        }
+        for bad in [
+            "",
+            "h:6443",
+            "https://",
+            "https:///x",
+            "https://u:p@h",
+            "https://h?x",
+            "https://h#x",
+            "ftp://h",
+            "https://h h",
+            "https://h:99999",
+            "https://h:",
+            "https://[::1]x",
+            "https://[::1",
+        ] {
+            assert_eq!(base_url(bad), None, "{bad}");
+        }
     }
 }

@@ -14,8 +14,8 @@ pub struct Access {
     pub roots: Roots,
     /// What to show it.
     pub token: Token,
-    /// The namespace meant when none is named.
-    pub namespace: Namespace,
+    /// The namespace meant when none is named, or why there is none.
+    pub namespace: Result<Namespace, String>,
 }
 
 /// Where the bearer token comes from.

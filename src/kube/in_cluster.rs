@@ -67,11 +67,13 @@ pub fn access(host: Option<&str>, port: Option<&str>, directory: &Path) -> Resul
         path: file("ca.crt"),
         why: error.to_string(),
     })?;
-    let namespace = String::from_utf8_lossy(&read("namespace")?).trim().to_owned();
-    let namespace = Namespace::parse(&namespace).map_err(|error| Error::File {
-        path: file("namespace"),
-        why: error.to_string(),
-    })?;
+    let namespace = read("namespace").and_then(|text| {
+        Namespace::parse(String::from_utf8_lossy(&text).trim()).map_err(|error| Error::File {
+            path: file("namespace"),
+            why: error.to_string(),
+        })
+    });
+    let namespace = namespace.map_err(|error| format!("{error}, or pass `--namespace`"));
     read("token")?;
     // An IPv6 address stands in brackets in a URL.
     let host = if host.contains(':') {

@@ -22,6 +22,9 @@ const PAGE: usize = 500;
 /// A list whose continue tokens keep expiring is asked for whole after this many times.
 const MOST_RESTARTS: usize = 2;
 
+/// More than this, a million Secrets, are a server that goes round in circles.
+const MOST_PAGES: usize = 2000;
+
 /// A client for one API server.
 #[derive(Debug)]
 pub struct Client {
@@ -46,12 +49,31 @@ impl Client {
     ///
     /// As for every request; reading is repeated where that can help.
     pub fn list_secrets(&self, scope: &Scope, label: &str) -> Result<Vec<Secret>, Error> {
+        let mut secrets = self.find_secrets(scope, label, Some)?;
+        secrets.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(secrets)
+    }
+
+    /// What `find` makes of the Secrets in `scope` with the label `label` set to `true`. No more than a page of them is in
+    /// memory at a time.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::list_secrets`].
+    pub fn find_secrets<T>(
+        &self,
+        scope: &Scope,
+        label: &str,
+        find: impl Fn(Secret) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let error = |cause| self.error("list", format!("Secrets in {scope}"), cause);
         let collection = match scope {
             Scope::All => "/api/v1/secrets".to_owned(),
             Scope::One(namespace) => format!("/api/v1/namespaces/{namespace}/secrets"),
         };
-        let selector = format!("labelSelector={}%3Dtrue", label.replace('/', "%2F"));
+        let selector = format!("labelSelector={}", http::percent_encode(&format!("{label}=true")));
         let mut restarts = 0;
+        let mut pages = 0;
         let mut found = Vec::new();
         let mut next: Option<String> = None;
         loop {
@@ -60,9 +82,8 @@ impl Client {
                 path += &format!("&limit={PAGE}");
             }
             if let Some(token) = &next {
-                path += &format!("&continue={}", encode(token));
+                path += &format!("&continue={}", http::percent_encode(token));
             }
-            let error = |cause| self.error("list", format!("Secrets in {scope}"), cause);
             let page = match self.get(&path) {
                 Ok(reply) => secret::parse_list(reply.body.expose())
                     .ok_or_else(|| error(status::unexpected(&reply, "a SecretList")))?,
@@ -75,14 +96,17 @@ impl Client {
                 }
                 Err(cause) => return Err(error(cause)),
             };
-            found.extend(page.secrets);
+            found.extend(page.secrets.into_iter().filter_map(&find));
+            pages += 1;
             next = page.next;
             if next.is_none() {
-                break;
+                return Ok(found);
+            }
+            if pages == MOST_PAGES {
+                let what = format!("the list has more than {MOST_PAGES} pages");
+                return Err(error(Cause::Unreadable { status: 200, what }));
             }
         }
-        found.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(found)
     }
 
     /// One Secret.
@@ -105,19 +129,32 @@ impl Client {
     /// [`Fault::OutcomeUnknown`](crate::error::Fault::OutcomeUnknown) when it may or may not have been stored.
     pub fn update_secret(&self, secret: &Secret) -> Result<Secret, Error> {
         let error = |cause| self.error("update", secret.key.to_string(), cause);
-        let body = serde_json::to_vec(secret.object()).map_err(|why| error(Cause::Unreadable(why.to_string())))?;
+        let body = serde_json::to_vec(secret.object()).map_err(|why| error(Cause::Unwritable(why.to_string())))?;
         let body = Sensitive::new(body);
         let path = path_of(&secret.key);
         let reply = retry::repeat(
             &format!("update {}", secret.key),
             || self.attempt(Method::Put, &path, body.clone()),
-            |cause| match cause {
-                Cause::NoAnswer(failure) if failure.delivery == Delivery::NotSent => cause.reaction(),
-                Cause::Refused(refusal) if refusal.code == 429 => cause.reaction(),
-                _ => Reaction::GiveUp,
+            |cause| {
+                let surely_without_effect = match cause {
+                    Cause::NoAnswer(failure) => failure.delivery == Delivery::NotSent,
+                    Cause::Refused(refusal) => refusal.code == 429,
+                    Cause::Unreadable { .. } => false,
+                    Cause::Unwritable(_) | Cause::NoToken { .. } => true,
+                };
+                if surely_without_effect {
+                    cause.reaction()
+                } else {
+                    Reaction::GiveUp
+                }
             },
         );
-        let reply = reply.map_err(error)?;
+        let reply = reply.map_err(|mut cause| {
+            if let Cause::Refused(refusal) = &mut cause {
+                refusal.withhold_quotes(secret);
+            }
+            error(cause)
+        })?;
         secret::parse(reply.body.expose()).ok_or_else(|| error(status::unexpected(&reply, "a Secret")))
     }
 
@@ -163,20 +200,6 @@ fn path_of(key: &Key) -> String {
     format!("/api/v1/namespaces/{}/secrets/{}", key.namespace, key.name)
 }
 
-/// Percent-encoding for a query value.
-fn encode(text: &str) -> String {
-    let keep = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
-    text.bytes()
-        .map(|b| {
-            if keep(b) {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect()
-}
-
 impl Token {
     /// The `Authorization` header. A file is read anew for every request: the kubelet replaces it while we run.
     fn header(&self) -> Result<Sensitive<String>, Cause> {
@@ -190,7 +213,7 @@ impl Token {
         if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Cause::NoToken {
                 path: path.clone(),
-                why: "it holds no bearer token".into(),
+                why: "it is empty, or no token".into(),
             });
         }
         Ok(Sensitive::new(format!("Bearer {token}")))

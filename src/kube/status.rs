@@ -3,11 +3,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use super::Secret;
 use crate::error::{Fault, one_line};
-use crate::http::{self, Delivery, Problem, Reply};
+use crate::http::{self, Delivery, Reply};
 use crate::retry::Reaction;
+use crate::sensitive::Sensitive;
 
 /// A request that did not succeed.
 #[derive(Debug)]
@@ -30,7 +34,14 @@ pub enum Cause {
     /// No complete answer came.
     NoAnswer(Box<http::Failure>),
     /// What came is no answer of a Kubernetes API server.
-    Unreadable(String),
+    Unreadable {
+        /// The HTTP status.
+        status: u16,
+        /// What came instead.
+        what: String,
+    },
+    /// The object cannot be put into JSON.
+    Unwritable(String),
     /// There is no token to send.
     NoToken {
         /// The file it should be in.
@@ -49,6 +60,9 @@ pub struct Refusal {
     message: String,
     retry_after: Option<std::time::Duration>,
 }
+
+/// What is shorter than this is found in any message by chance, and is no secret.
+const SHORTEST_QUOTE: usize = 8;
 
 pub(super) fn cause(reply: &Reply) -> Cause {
     #[derive(Deserialize)]
@@ -77,16 +91,12 @@ pub(super) fn cause(reply: &Reply) -> Cause {
     }
 }
 
-/// An answer that is not what an API server sends. The body is not repeated: nobody knows what is in it.
+/// An answer that is not what an API server sends.
 pub(super) fn unexpected(reply: &Reply, expected: &str) -> Cause {
-    let content_type = reply
-        .header("content-type")
-        .map_or("of no stated type".into(), |t| format!("`{}`", one_line(t)));
-    Cause::Unreadable(format!(
-        "expected {expected}, got status {} with a body of {} bytes, {content_type}; is this the API server?",
-        reply.status,
-        reply.body.expose().len()
-    ))
+    Cause::Unreadable {
+        status: reply.status,
+        what: format!("{} (is this the API server?)", reply.unexpected(expected)),
+    }
 }
 
 impl Cause {
@@ -97,11 +107,10 @@ impl Cause {
     pub(super) fn reaction(&self) -> Reaction {
         let (passes, after) = match self {
             Cause::Refused(refusal) => (refusal.fault().passes(), refusal.retry_after),
-            Cause::NoAnswer(failure) => (
-                !matches!(failure.problem, Problem::Tls(_) | Problem::BodyTooLarge { .. }),
-                None,
-            ),
-            Cause::Unreadable(_) | Cause::NoToken { .. } => (false, None),
+            Cause::NoAnswer(failure) => (failure.passes(), None),
+            // An error page of something on the way, most often.
+            Cause::Unreadable { status, .. } => (*status >= 500, None),
+            Cause::Unwritable(_) | Cause::NoToken { .. } => (false, None),
         };
         if passes {
             Reaction::Repeat { after }
@@ -112,6 +121,30 @@ impl Cause {
 }
 
 impl Refusal {
+    /// Keeps out of the log what may quote the object that was sent. Whoever is asked for admission sees the object and
+    /// answers in words of its own: only its name is kept. Any other message goes when it has a value of the Secret in it.
+    pub(super) fn withhold_quotes(&mut self, sent: &Secret) {
+        let verdict = ["denied the request", "denied request"];
+        if let Some(end) = verdict
+            .iter()
+            .find_map(|verdict| Some(self.message.find(verdict)? + verdict.len()))
+        {
+            self.message.truncate(end);
+            self.message
+                .push_str(" (its reason is not shown, for it may quote the Secret)");
+        }
+        let quotes = sent.all_data().values().any(|value| {
+            let encoded = Sensitive::new(STANDARD.encode(value.expose()));
+            let text = std::str::from_utf8(value.expose()).unwrap_or_default().trim();
+            [text, encoded.expose()]
+                .iter()
+                .any(|text| text.len() >= SHORTEST_QUOTE && self.message.contains(text))
+        });
+        if quotes {
+            self.message = "the message is not shown, for it quotes the Secret".into();
+        }
+    }
+
     fn fault(&self) -> Fault {
         match self.code {
             401 => Fault::Credentials,
@@ -137,14 +170,23 @@ impl Error {
             },
             Cause::NoAnswer(failure) if failure.delivery == Delivery::NotSent => Fault::Network,
             Cause::NoAnswer(_) => unless_written(Fault::Network),
-            Cause::Unreadable(_) => unless_written(Fault::RemoteFault),
+            Cause::Unreadable { .. } => unless_written(Fault::RemoteFault),
+            Cause::Unwritable(_) => Fault::Internal,
             Cause::NoToken { .. } => Fault::Configuration,
         }
     }
 
     fn advice(&self) -> Option<String> {
-        let Cause::Refused(refusal) = &self.cause else {
-            return None;
+        let refusal = match &self.cause {
+            Cause::Refused(refusal) => refusal,
+            Cause::NoAnswer(failure) => {
+                let unknown = failure.is_unknown_authority();
+                return unknown.then(|| {
+                    "name the authority's certificate by `--certificate-authority`, or in a pod see to its service account"
+                        .into()
+                });
+            }
+            Cause::Unreadable { .. } | Cause::Unwritable(_) | Cause::NoToken { .. } => return None,
         };
         match refusal.code {
             401 => Some("the token is not accepted: expired, or of another cluster".into()),
@@ -153,6 +195,7 @@ impl Error {
                 "grant the verb `{}` on `secrets` by a Role and a RoleBinding",
                 self.verb
             )),
+            429 | 500..=599 if self.verb != "update" => Some("run again later".into()),
             _ => None,
         }
     }
@@ -176,16 +219,22 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cause::Refused(refusal) => {
-                write!(f, "{} ({})", refusal.reason, refusal.code)?;
+                let reason = if refusal.reason.is_empty() {
+                    "an error without a reason"
+                } else {
+                    &refusal.reason
+                };
+                write!(f, "{reason} ({})", refusal.code)?;
                 if refusal.message.is_empty() {
                     Ok(())
                 } else {
-                    write!(f, ": {}", refusal.message)
+                    write!(f, ": {}", refusal.message.trim_end_matches('.'))
                 }
             }
             Cause::NoAnswer(failure) => write!(f, "{failure}"),
-            Cause::Unreadable(what) => f.write_str(what),
-            Cause::NoToken { path, why } => write!(f, "no bearer token from `{}`: {why}", path.display()),
+            Cause::Unreadable { what, .. } => f.write_str(what),
+            Cause::Unwritable(why) => write!(f, "the Secret cannot be written as JSON: {why}"),
+            Cause::NoToken { path, why } => write!(f, "no bearer token in `{}`: {why}", path.display()),
         }
     }
 }

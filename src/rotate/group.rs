@@ -1,6 +1,6 @@
 //! Secrets that hold the same key are rotated together: the old key may go only when all of them hold the new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::REGION;
 use crate::aws::{AccessKeyId, KeyPair, Region};
@@ -14,8 +14,39 @@ pub(super) struct Group {
     pub(super) secrets: Vec<Secret>,
 }
 
-/// Which Secrets hold which key, for messages about another one's.
-pub(super) type Holding = (AccessKeyId, String);
+/// Which Secrets speak of which key, in whatever field.
+#[derive(Debug, Default)]
+pub(super) struct Mentions(BTreeMap<String, BTreeSet<Key>>);
+
+/// The length of every access key id that AWS gives out today. One of another length is only found when it comes to
+/// deleting it.
+const ID_LENGTH: usize = 20;
+
+impl Mentions {
+    pub(super) fn of(secrets: &[Secret]) -> Mentions {
+        let mut mentions = Mentions::default();
+        for secret in secrets {
+            for value in secret.all_data().values() {
+                for word in value.expose().windows(ID_LENGTH).filter(|word| looks_like_an_id(word)) {
+                    let id = String::from_utf8_lossy(word).into_owned();
+                    mentions.0.entry(id).or_default().insert(secret.key.clone());
+                }
+            }
+        }
+        mentions
+    }
+
+    /// The Secrets that speak of this key.
+    pub(super) fn of_key(&self, id: &AccessKeyId) -> impl Iterator<Item = &Key> {
+        self.0.get(id.as_str()).into_iter().flatten()
+    }
+}
+
+/// Four letters, `AKIA` most often, and letters or digits.
+fn looks_like_an_id(word: &[u8]) -> bool {
+    let (start, rest) = word.split_at(4);
+    start.iter().all(u8::is_ascii_uppercase) && rest.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
 
 /// Puts Secrets with the same pair together, in order of namespace and name. One that holds no pair is told to `refuse`,
 /// and so is one that holds a key's id with another secret than the first one: one of the two is wrong.
@@ -53,28 +84,24 @@ pub(super) fn groups(secrets: Vec<Secret>, refuse: &mut dyn FnMut(&Key, String))
 }
 
 impl Group {
-    /// The Secrets' names, as a log line begins.
-    pub(super) fn names(&self) -> String {
-        names(&self.secrets)
+    /// The Secrets that speak of this group's key and are not of it.
+    pub(super) fn elsewhere(&self, mentions: &Mentions) -> Vec<Key> {
+        let is_member = |key: &&Key| self.secrets.iter().any(|secret| secret.key == **key);
+        mentions
+            .of_key(&self.pair.id)
+            .filter(|key| !is_member(key))
+            .cloned()
+            .collect()
     }
 
-    pub(super) fn holding(&self) -> Holding {
-        (self.pair.id.clone(), self.names())
-    }
-
-    /// The region that the first Secret which names one names, else the run's.
+    /// The region that the first Secret which names one names, else the run's. An empty annotation names none.
     pub(super) fn region(&self, default: &Region) -> Result<Region, String> {
-        match self.secrets.iter().find_map(|secret| secret.annotation(REGION)) {
-            None => Ok(default.clone()),
-            Some(text) => Region::parse(text).map_err(|error| format!("annotation `{REGION}`: {error}")),
+        for secret in &self.secrets {
+            if let Some(text) = secret.annotation(REGION).map(str::trim).filter(|text| !text.is_empty()) {
+                return Region::parse(text)
+                    .map_err(|error| format!("annotation `{REGION}` of {}: {error}; nothing was done", secret.key));
+            }
         }
+        Ok(default.clone())
     }
-}
-
-pub(super) fn names(secrets: &[Secret]) -> String {
-    secrets
-        .iter()
-        .map(|secret| secret.key.to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
 }

@@ -1,6 +1,6 @@
 //! The job `rotate`: finds the Secrets, puts those with the same key into one group, and drives every group to its end.
 //!
-//! All groups are under way at once. One that waits for its new key to be known is an entry in a queue of times, not a
+//! Many groups are under way at once. One that waits for its new key to be known is an entry in a list of times, not a
 //! thread, and keeps nobody else from their turn.
 
 mod group;
@@ -9,11 +9,11 @@ mod rewrite;
 mod rotation;
 mod wording;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use self::protocol::{Policy, Step};
+use self::group::Mentions;
+use self::protocol::{Outcome, Policy, Step};
 use self::rotation::Rotation;
 use crate::aws::{self, Region};
 use crate::kube::{self, Scope};
@@ -48,6 +48,9 @@ struct Servers<'a> {
 const PROBES: u32 = 3;
 const PROBE_SPACING: Duration = Duration::from_secs(2);
 
+/// How many users may have a second key at the same time. A run that is killed leaves as many keys behind at the worst.
+const MOST_UNDER_WAY: usize = 16;
+
 /// Rotates the key of every Secret in scope that has the label. What goes wrong with one is logged and counted, and keeps
 /// no other from its turn.
 ///
@@ -57,11 +60,11 @@ const PROBE_SPACING: Duration = Duration::from_secs(2);
 pub fn run(kube: &kube::Client, aws: &aws::Client, settings: &Settings) -> Result<Tally, kube::Error> {
     let secrets = kube.list_secrets(&settings.scope, LABEL)?;
     let mut tally = Tally::new("rotate", LABEL, "rotated", &settings.scope, secrets.len());
+    let mentions = Mentions::of(&secrets);
     let groups = group::groups(secrets, &mut |key, why| {
         log::error!("{key}: {why}");
         tally.failed(1);
     });
-    let held: Vec<_> = groups.iter().map(group::Group::holding).collect();
     let policy = Policy {
         probes: PROBES,
         spacing: PROBE_SPACING,
@@ -72,62 +75,72 @@ pub fn run(kube: &kube::Client, aws: &aws::Client, settings: &Settings) -> Resul
         aws,
         scope: &settings.scope,
     };
-    let mut rotations = Vec::new();
+    let mut rotations = VecDeque::new();
     for group in groups {
-        let (names, size) = (group.names(), group.secrets.len());
+        let elsewhere = group.elsewhere(&mentions);
         match group.region(&settings.region) {
-            Ok(region) => rotations.push(Rotation::new(group, region)),
+            Ok(region) => rotations.push_back(Rotation::new(group, region, elsewhere)),
             Err(why) => {
-                log::error!("{names}: {why}");
-                tally.failed(size);
+                log::error!("{}: {why}", wording::names(&group.secrets));
+                tally.failed(group.secrets.len());
             }
         }
     }
     drive(&servers, &policy, rotations, &mut |rotation, outcome| {
-        let size = rotation.size();
-        match wording::verdict(rotation, outcome, &held) {
-            Ok(line) => {
-                log::info!("{line}");
-                tally.done(size);
-            }
-            Err(line) => {
-                log::error!("{line}");
-                tally.failed(size);
-            }
+        let verdict = wording::verdict(rotation, outcome, &mentions);
+        if let Some((count, line)) = verdict.good {
+            log::info!("{line}");
+            tally.done(count);
+        }
+        for (count, line) in verdict.bad {
+            log::error!("{line}");
+            tally.failed(count);
         }
     });
     Ok(tally)
 }
 
+/// Takes every group to its end. One that waits is taken up again before a new one is begun, so that each key is probed
+/// about when it should be.
 fn drive(
     servers: &Servers<'_>,
     policy: &Policy,
-    mut rotations: Vec<Rotation>,
-    finish: &mut dyn FnMut(&Rotation, &protocol::Outcome),
+    mut fresh: VecDeque<Rotation>,
+    finish: &mut dyn FnMut(&Rotation, &Outcome),
 ) {
     let start = Instant::now();
-    let mut queue: BinaryHeap<Reverse<(Duration, usize)>> =
-        (0..rotations.len()).map(|at| Reverse((Duration::ZERO, at))).collect();
-    while let Some(Reverse((due, at))) = queue.pop() {
-        std::thread::sleep(due.saturating_sub(start.elapsed()));
-        loop {
-            let step = protocol::decide(&rotations[at].observe(), policy, start.elapsed());
-            match step {
+    let mut waiting: Vec<(Duration, Rotation)> = Vec::new();
+    loop {
+        let next = (0..waiting.len()).min_by_key(|&at| waiting[at].0);
+        let due = next.is_some_and(|at| waiting[at].0 <= start.elapsed());
+        let mut rotation = match (next, waiting.len() < MOST_UNDER_WAY && !due) {
+            (_, true) if !fresh.is_empty() => match fresh.pop_front() {
+                Some(rotation) => rotation,
+                None => continue,
+            },
+            (Some(at), _) => {
+                let (due, rotation) = waiting.swap_remove(at);
+                std::thread::sleep(due.saturating_sub(start.elapsed()));
+                rotation
+            }
+            (None, _) => return,
+        };
+        let outcome = loop {
+            match protocol::decide(&rotation.observe(), policy, start.elapsed()) {
                 Step::Wait(until) => {
-                    queue.push(Reverse((until, at)));
-                    break;
+                    waiting.push((until, rotation));
+                    break None;
                 }
-                Step::Finish(outcome) => {
-                    finish(&rotations[at], &outcome);
-                    break;
-                }
+                Step::Finish(outcome) => break Some((rotation, outcome)),
                 step => {
-                    if let Err(why) = rotations[at].carry_out(&step, servers, policy, &|| start.elapsed()) {
-                        finish(&rotations[at], &protocol::Outcome::Stopped(why.to_string()));
-                        break;
+                    if let Err(error) = rotation.carry_out(&step, servers, policy, &|| start.elapsed()) {
+                        break Some((rotation, Outcome::Stopped(error.to_string())));
                     }
                 }
             }
+        };
+        if let Some((rotation, outcome)) = outcome {
+            finish(&rotation, &outcome);
         }
     }
 }

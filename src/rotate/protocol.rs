@@ -14,12 +14,12 @@
 //!
 //! 1. CreateAccessKey is decided on once. Refused: nothing has changed. Unknown: nothing more is done; a key whose
 //!    secret nobody has may exist, but none that is known to be ours.
-//! 2. The old key is deleted only when every Secret of the group is seen to hold the new one and a list made after that
-//!    shows no Secret that still speaks of the old one.
-//! 3. The new key is deleted only when no Secret holds it and no write that holds it can still land. Where that is not
-//!    known, both keys stay.
+//! 2. The old key is deleted only when no Secret of the group is thought to hold it, one at least holds the new one, and
+//!    a look at all of them made after that finds none that still speaks of the old one.
+//! 3. The new key is deleted only when it was never sent to a Secret, or when no write that holds it can still land and a
+//!    look at all Secrets made after that finds none that speaks of it. Where that is not known, both keys stay.
 //! 4. A key that is neither the Secret's own nor made by this run is never deleted; its presence stops the rotation
-//!    before anything is changed.
+//!    before anything is changed. So does a Secret that speaks of the key and cannot be rotated with the others.
 
 use std::time::Duration;
 
@@ -44,8 +44,12 @@ pub struct Observation<'a> {
     pub create: &'a Create,
     /// How the new key is taken.
     pub trust: Trust,
-    /// Whether a Secret was found that speaks of the old key, once looked for.
-    pub held: Option<bool>,
+    /// Whether a Secret that is not of the group speaks of the old key.
+    pub elsewhere: bool,
+    /// Which Secrets were found to speak of the old key.
+    pub old_held: Held,
+    /// Which Secrets were found to speak of the new key.
+    pub new_held: Held,
     /// What became of deleting the old key.
     pub old_deletion: Deletion,
     /// What became of deleting the new key.
@@ -80,8 +84,21 @@ pub enum Holds {
     Gone,
     /// Not known until it is read again.
     Unread,
-    /// Not known, and reading it failed.
+    /// Not known, and reading it failed. It holds the new pair only if a write may have landed.
     Unreadable,
+}
+
+/// What a look at all Secrets in scope has shown about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Not looked yet.
+    NotLooked,
+    /// No Secret speaks of it.
+    Nowhere,
+    /// At least one does.
+    Somewhere,
+    /// They could not be looked at.
+    Unknown,
 }
 
 /// Whose key it is.
@@ -113,9 +130,11 @@ pub enum Create {
 pub struct Trust {
     /// Probes that succeeded since the last one that did not.
     pub in_a_row: u32,
+    /// Whether the last probe failed.
+    pub refused: bool,
     /// Not before this time is it probed again. Times count from the run's start.
     pub next: Duration,
-    /// After this time it is given up.
+    /// After this time it is given up when a probe fails. A run that is late for its probes is not the key's fault.
     pub deadline: Duration,
 }
 
@@ -158,8 +177,8 @@ pub enum Step {
     Publish(usize),
     /// Read this Secret again.
     Reread(usize),
-    /// List all Secrets in scope and look for the old key.
-    FindHolders,
+    /// Look at all Secrets in scope for those that speak of the old key, or of the new one.
+    FindHolders(Which),
     /// Delete the old key.
     DeleteOld,
     /// Delete the new key.
@@ -168,13 +187,24 @@ pub enum Step {
     Finish(Outcome),
 }
 
+/// One of the two keys of a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one that is replaced.
+    Old,
+    /// The one that replaces it.
+    New,
+}
+
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every Secret holds the new key, and the old one is gone.
+    /// Every Secret that is still there and still of the group holds the new key, and the old one is gone.
     Rotated,
     /// A question before the create got no good answer, which says why. Nothing was done.
     Stopped(String),
+    /// A Secret that is not of the group speaks of the key. Nothing was done.
+    Elsewhere,
     /// A Secret cannot be changed. Nothing was done.
     Immutable(usize),
     /// It is the account root's key. Nothing was done.
@@ -197,7 +227,7 @@ pub enum Outcome {
     NotPublished,
     /// Some Secrets hold the new key and others do not, or it is not known which do. Both keys stay.
     PublishedInPart,
-    /// Every Secret of the group holds the new key, but another one speaks of the old key. Both stay.
+    /// Every Secret of the group holds the new key, but one speaks of the old key, too. Both stay.
     StillHeld,
     /// Every Secret holds the new key, but the old one could not be deleted.
     OldRemains,
@@ -219,6 +249,9 @@ pub fn decide(seen: &Observation<'_>, policy: &Policy, now: Duration) -> Step {
 /// All that must hold before anything is changed; it is about what was seen at the start, so it stays as it was.
 fn preflight(seen: &Observation<'_>) -> Option<Step> {
     let refuse = |outcome| Some(Step::Finish(outcome));
+    if seen.elsewhere {
+        return refuse(Outcome::Elsewhere);
+    }
     if let Some(at) = seen.members.iter().position(|member| member.immutable) {
         return refuse(Outcome::Immutable(at));
     }
@@ -248,12 +281,19 @@ fn preflight(seen: &Observation<'_>) -> Option<Step> {
 fn with_new_key(seen: &Observation<'_>, policy: &Policy, now: Duration) -> Step {
     let never_written = seen.members.iter().all(|member| member.writes == 0);
     if never_written && seen.trust.in_a_row < policy.probes {
-        return if seen.trust.next > now && seen.trust.deadline > now {
-            Step::Wait(seen.trust.next.min(seen.trust.deadline))
-        } else if seen.trust.deadline > now {
-            Step::Probe
-        } else {
+        let late = now >= seen.trust.deadline;
+        return if late && seen.trust.refused {
             withdraw(seen, Outcome::NotTrusted)
+        } else if now < seen.trust.next {
+            // A key that is refused is not waited for beyond the deadline.
+            let until = if seen.trust.refused {
+                seen.trust.deadline
+            } else {
+                seen.trust.next
+            };
+            Step::Wait(seen.trust.next.min(until))
+        } else {
+            Step::Probe
         };
     }
     for (at, member) in seen.members.iter().enumerate() {
@@ -268,7 +308,8 @@ fn with_new_key(seen: &Observation<'_>, policy: &Policy, now: Duration) -> Step 
         .members
         .iter()
         .any(|member| member.may_land && member.holds != Holds::New);
-    if any(Holds::Unreadable) || may_land || any(Holds::New) && any(Holds::Old) {
+    let not_all = any(Holds::New) && (any(Holds::Old) || any(Holds::Unreadable));
+    if may_land || not_all {
         Step::Finish(Outcome::PublishedInPart)
     } else if any(Holds::New) {
         retire(seen)
@@ -277,22 +318,26 @@ fn with_new_key(seen: &Observation<'_>, policy: &Policy, now: Duration) -> Step 
     }
 }
 
-/// The new key is known to be held nowhere, and nothing is under way that could put it anywhere.
+/// No Secret of the group is thought to hold the new key, and nothing is under way that could put it there.
 fn withdraw(seen: &Observation<'_>, outcome: Outcome) -> Step {
-    match seen.new_deletion {
-        Deletion::NotTried => Step::DeleteNew,
-        Deletion::Done | Deletion::Failed => Step::Finish(outcome),
+    let never_written = seen.members.iter().all(|member| member.writes == 0);
+    match (seen.new_deletion, seen.new_held) {
+        (Deletion::Done | Deletion::Failed, _) => Step::Finish(outcome),
+        (Deletion::NotTried, _) if never_written => Step::DeleteNew,
+        (Deletion::NotTried, Held::NotLooked) => Step::FindHolders(Which::New),
+        (Deletion::NotTried, Held::Nowhere) => Step::DeleteNew,
+        (Deletion::NotTried, Held::Somewhere | Held::Unknown) => Step::Finish(Outcome::PublishedInPart),
     }
 }
 
 /// Every Secret of the group that is still there and still ours holds the new key.
 fn retire(seen: &Observation<'_>) -> Step {
-    match (seen.held, seen.old_deletion) {
-        (None, _) => Step::FindHolders,
-        (Some(true), _) => Step::Finish(Outcome::StillHeld),
-        (Some(false), Deletion::NotTried) => Step::DeleteOld,
-        (Some(false), Deletion::Done) => Step::Finish(Outcome::Rotated),
-        (Some(false), Deletion::Failed) => Step::Finish(Outcome::OldRemains),
+    match (seen.old_deletion, seen.old_held) {
+        (Deletion::Done, _) => Step::Finish(Outcome::Rotated),
+        (Deletion::Failed, _) | (Deletion::NotTried, Held::Unknown) => Step::Finish(Outcome::OldRemains),
+        (Deletion::NotTried, Held::NotLooked) => Step::FindHolders(Which::Old),
+        (Deletion::NotTried, Held::Nowhere) => Step::DeleteOld,
+        (Deletion::NotTried, Held::Somewhere) => Step::Finish(Outcome::StillHeld),
     }
 }
 

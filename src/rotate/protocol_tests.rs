@@ -43,7 +43,9 @@ struct Seen {
     keys: Option<Vec<AccessKey>>,
     create: Create,
     trust: Trust,
-    held: Option<bool>,
+    elsewhere: bool,
+    old_held: Held,
+    new_held: Held,
     old_deletion: Deletion,
     new_deletion: Deletion,
 }
@@ -57,7 +59,9 @@ impl Seen {
             keys: None,
             create: Create::NotSent,
             trust: Trust::default(),
-            held: None,
+            elsewhere: false,
+            old_held: Held::NotLooked,
+            new_held: Held::NotLooked,
             old_deletion: Deletion::NotTried,
             new_deletion: Deletion::NotTried,
         }
@@ -74,6 +78,7 @@ impl Seen {
 
     fn with_trusted_key() -> Seen {
         let trust = Trust {
+            refused: false,
             in_a_row: 3,
             next: Duration::ZERO,
             deadline: Duration::from_secs(120),
@@ -93,7 +98,9 @@ impl Seen {
             keys: self.keys.as_deref(),
             create: &self.create,
             trust: self.trust,
-            held: self.held,
+            elsewhere: self.elsewhere,
+            old_held: self.old_held,
+            new_held: self.new_held,
             old_deletion: self.old_deletion,
             new_deletion: self.new_deletion,
         };
@@ -121,8 +128,8 @@ fn the_ordinary_way() {
         writes: 1,
         ..member(Holds::New)
     };
-    assert_eq!(seen.decide(5), Step::FindHolders);
-    seen.held = Some(false);
+    assert_eq!(seen.decide(5), Step::FindHolders(Which::Old));
+    seen.old_held = Held::Nowhere;
     assert_eq!(seen.decide(5), Step::DeleteOld);
     seen.old_deletion = Deletion::Done;
     assert_eq!(seen.decide(5), Step::Finish(Outcome::Rotated));
@@ -130,6 +137,11 @@ fn the_ordinary_way() {
 
 #[test]
 fn refusals_come_before_the_create() {
+    let elsewhere = Seen {
+        elsewhere: true,
+        ..Seen::at_start()
+    };
+    assert_eq!(elsewhere.decide(0), Step::Finish(Outcome::Elsewhere));
     let with = |change: &dyn Fn(&mut Seen)| {
         let mut seen = Seen::ready();
         change(&mut seen);
@@ -167,17 +179,31 @@ fn a_create_of_unknown_outcome_is_the_end() {
 #[test]
 fn a_key_that_is_not_trusted_in_time_is_withdrawn() {
     let mut seen = Seen::with_trusted_key();
-    seen.trust.in_a_row = 2;
+    seen.trust.in_a_row = 0;
+    seen.trust.refused = true;
+    assert_eq!(seen.decide(119), Step::Probe);
     assert_eq!(seen.decide(120), Step::DeleteNew);
     seen.new_deletion = Deletion::Failed;
     assert_eq!(seen.decide(120), Step::Finish(Outcome::NotTrusted));
 }
 
+/// The run was busy elsewhere; the key never failed a probe.
 #[test]
-fn a_wait_ends_at_the_deadline() {
+fn a_key_that_is_probed_late_gets_its_probes() {
+    let mut seen = Seen::with_trusted_key();
+    seen.trust.in_a_row = 0;
+    assert_eq!(seen.decide(500), Step::Probe);
+    seen.trust.in_a_row = 2;
+    seen.trust.next = Duration::from_secs(502);
+    assert_eq!(seen.decide(500), Step::Wait(Duration::from_secs(502)));
+}
+
+#[test]
+fn a_refused_key_is_not_waited_for_beyond_the_deadline() {
     let mut seen = Seen::with_trusted_key();
     seen.trust = Trust {
         in_a_row: 0,
+        refused: true,
         next: Duration::from_secs(130),
         deadline: Duration::from_secs(120),
     };
@@ -211,49 +237,52 @@ fn every_state_of_two_secrets_keeps_the_rules() {
                 })
         })
         .collect();
+    const HELD: [Held; 4] = [Held::NotLooked, Held::Nowhere, Held::Somewhere, Held::Unknown];
+    const DELETIONS: [Deletion; 3] = [Deletion::NotTried, Deletion::Done, Deletion::Failed];
     let mut states = 0;
     for a in &members {
         for b in &members {
-            for held in [None, Some(false), Some(true)] {
-                for old_deletion in [Deletion::NotTried, Deletion::Done, Deletion::Failed] {
-                    for new_deletion in [Deletion::NotTried, Deletion::Done, Deletion::Failed] {
-                        states += 1;
-                        let pair = vec![*a, *b];
-                        let seen = Seen {
-                            members: pair,
-                            held,
-                            old_deletion,
-                            new_deletion,
-                            ..Seen::with_trusted_key()
-                        };
-                        check(&seen);
-                    }
+            for (old_held, new_held) in HELD.into_iter().flat_map(|o| HELD.map(|n| (o, n))) {
+                for (old_deletion, new_deletion) in DELETIONS.into_iter().flat_map(|o| DELETIONS.map(|n| (o, n))) {
+                    states += 1;
+                    check(&Seen {
+                        members: vec![*a, *b],
+                        old_held,
+                        new_held,
+                        old_deletion,
+                        new_deletion,
+                        ..Seen::with_trusted_key()
+                    });
                 }
             }
         }
     }
-    assert_eq!(states, 97_200);
+    assert_eq!(states, 518_400);
 }
 
 fn check(seen: &Seen) {
     let any = |holds| seen.members.iter().any(|m| m.holds == holds);
+    let may_land = seen.members.iter().any(|m| m.may_land && m.holds != Holds::New);
     let step = seen.decide(10);
     match step {
         Step::DeleteOld => {
             assert!(any(Holds::New) && !any(Holds::Old) && !any(Holds::Unread) && !any(Holds::Unreadable));
-            assert_eq!((seen.held, seen.old_deletion), (Some(false), Deletion::NotTried));
+            assert_eq!((seen.old_held, seen.old_deletion), (Held::Nowhere, Deletion::NotTried));
+            assert!(!may_land);
         }
         Step::DeleteNew => {
-            assert!(!any(Holds::New) && !any(Holds::Unread) && !any(Holds::Unreadable));
-            assert!(seen.members.iter().all(|m| !m.may_land), "a write may still land");
+            assert!(!any(Holds::New) && !any(Holds::Unread) && !may_land);
+            let never_written = seen.members.iter().all(|m| m.writes == 0);
+            assert!(never_written || seen.new_held == Held::Nowhere);
         }
         Step::Publish(at) => {
             let member = seen.members[at];
             assert!(member.holds == Holds::Old && !member.refused && member.writes < MOST_WRITES);
         }
-        Step::Finish(Outcome::Rotated) => assert!(any(Holds::New) && !any(Holds::Old)),
+        Step::Finish(Outcome::Rotated) => assert!(any(Holds::New) && !any(Holds::Old) && !any(Holds::Unreadable)),
         Step::Reread(at) => assert_eq!(seen.members[at].holds, Holds::Unread),
-        Step::FindHolders => assert_eq!(seen.held, None),
+        Step::FindHolders(Which::Old) => assert_eq!(seen.old_held, Held::NotLooked),
+        Step::FindHolders(Which::New) => assert_eq!(seen.new_held, Held::NotLooked),
         Step::Finish(_) => {}
         Step::Identify | Step::ListKeys | Step::Create | Step::Probe | Step::Wait(_) => panic!("{step:?} is long over"),
     }

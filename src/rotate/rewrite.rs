@@ -1,12 +1,12 @@
 //! Every value of a Secret that speaks of the old pair is made to speak of the new one, whatever its name or format.
 //!
 //! The old secret is found as it is, as JSON may write it (`\/`, `\u002b`) and as a URL may (`%2F`), and is replaced in
-//! the same manner of writing. The old id is only taken for the id where no letter or digit touches it, so that a longer
-//! word that happens to contain it stays.
+//! the same manner of writing. The old id is found wherever its characters stand: what is before and behind may be an
+//! escape (`\n`, `%3A`), so there is no telling a word's edge, and twenty such characters do not come together by chance.
 
 use std::collections::BTreeMap;
 
-use crate::aws::KeyPair;
+use crate::aws::{AccessKeyId, KeyPair};
 use crate::sensitive::Sensitive;
 
 /// The values that change, and what they become.
@@ -27,23 +27,17 @@ pub(super) fn rewritten(
 }
 
 /// Whether a value of the Secret speaks of this key.
-pub(super) fn mentions(data: &BTreeMap<String, Sensitive<Vec<u8>>>, id: &str) -> bool {
-    data.values().any(|value| {
-        let value = value.expose();
-        (0..value.len()).any(|at| id_at(value, at, id.as_bytes()))
-    })
-}
-
-fn id_at(value: &[u8], at: usize, id: &[u8]) -> bool {
-    let word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    value[at..].starts_with(id) && !(at > 0 && word(value.get(at - 1))) && !word(value.get(at + id.len()))
+pub(super) fn mentions(data: &BTreeMap<String, Sensitive<Vec<u8>>>, id: &AccessKeyId) -> bool {
+    let id = id.as_str().as_bytes();
+    data.values()
+        .any(|value| value.expose().windows(id.len()).any(|at| at == id))
 }
 
 fn replace_id(value: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     let mut result = Vec::with_capacity(value.len());
     let mut at = 0;
     while at < value.len() {
-        if id_at(value, at, old) {
+        if value[at..].starts_with(old) {
             result.extend_from_slice(new);
             at += old.len();
         } else {
@@ -132,7 +126,6 @@ fn write_secret(result: &mut Vec<u8>, secret: &str, writing: Writing) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::AccessKeyId;
 
     const OLD: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalr/XUtnFEMI+K7MDENGbPxRfiCYEXAMPLEKEY");
     const NEW: (&str, &str) = ("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk+h3yCo8nvbEXAMPLEKEY");
@@ -191,16 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn an_id_within_a_longer_word_is_another_word() {
-        for other in [
-            "xAKIAIOSFODNN7EXAMPLE",
-            "AKIAIOSFODNN7EXAMPLE1",
-            "AKIAIOSFODNN7EXAMPL",
-            "",
-        ] {
-            assert_eq!(rewrite(other.as_bytes()), None, "{other}");
-            let data = BTreeMap::from([("x".to_owned(), Sensitive::new(other.as_bytes().to_vec()))]);
-            assert!(!mentions(&data, OLD.0), "{other}");
+    fn an_id_behind_an_escape_is_found() {
+        for before in ["", "x\\n", "sqs%3A%2F%2F", "\\u0026", "key=", "\u{e4}"] {
+            for after in ["", "\\n", "%3A", "\\u0026", ";"] {
+                let around = |id: &str| format!("{before}{id}{after}");
+                assert_eq!(text(&around(OLD.0)), around(NEW.0));
+                let data = BTreeMap::from([("x".to_owned(), Sensitive::new(around(OLD.0).into_bytes()))]);
+                assert!(mentions(&data, &pair(OLD).id) && !mentions(&data, &pair(NEW).id));
+            }
         }
     }
 

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::group::Group;
-use super::protocol::{Create, Deletion, Holds, Member, Observation, Policy, Step, Trust, Who};
+use super::protocol::{Create, Deletion, Held, Holds, Member, Observation, Policy, Step, Trust, Which, Who};
 use super::rewrite;
 use super::{LABEL, Servers};
 use crate::aws::iam::{self, AccessKey};
 use crate::aws::sts::{self, Identity};
-use crate::aws::{self, AccessKeyId, KeyPair, Region};
+use crate::aws::{self, AccessKeyId, Asking, KeyPair, Meaning, Region};
 use crate::error::Fault;
 use crate::key_secret;
-use crate::kube::{Key, Secret};
+use crate::kube::{self, Key, Secret};
 
 /// A key that is not accepted yet is tried again after pauses that grow up to this.
 const LONGEST_PROBE_PAUSE: Duration = Duration::from_secs(10);
@@ -25,20 +25,39 @@ pub(super) struct Rotation {
     pub(super) identity: Option<Identity>,
     pub(super) keys: Option<Vec<AccessKey>>,
     pub(super) new: Option<KeyPair>,
-    /// The Secrets that were found to speak of the old key.
-    pub(super) holders: Option<Vec<Key>>,
+    /// Secrets that speak of the old key and are not of the group.
+    pub(super) elsewhere: Vec<Key>,
+    /// The Secrets that were found to speak of the old key after the new one was stored.
+    pub(super) old_holders: Holders,
     /// What went wrong last; the message that ends the rotation says it.
     pub(super) problem: String,
+    /// What went wrong when a key was to be deleted.
+    pub(super) deletion_problem: String,
     pub(super) new_deletion: Deletion,
-    members: Vec<Member>,
+    pub(super) members: Vec<Member>,
+    new_holders: Holders,
     create: Create,
     trust: Trust,
     refusals: u32,
     old_deletion: Deletion,
 }
 
+/// What a look at the Secrets in scope has found.
+#[derive(Debug)]
+pub(super) struct Holders {
+    held: Held,
+    pub(super) secrets: Vec<Key>,
+}
+
+impl Holders {
+    const NOT_LOOKED: Holders = Holders {
+        held: Held::NotLooked,
+        secrets: Vec::new(),
+    };
+}
+
 impl Rotation {
-    pub(super) fn new(group: Group, region: Region) -> Rotation {
+    pub(super) fn new(group: Group, region: Region, elsewhere: Vec<Key>) -> Rotation {
         let member = |secret: &Secret| Member {
             immutable: secret.is_immutable(),
             holds: Holds::Old,
@@ -54,8 +73,11 @@ impl Rotation {
             identity: None,
             keys: None,
             new: None,
-            holders: None,
+            elsewhere,
+            old_holders: Holders::NOT_LOOKED,
+            new_holders: Holders::NOT_LOOKED,
             problem: String::new(),
+            deletion_problem: String::new(),
             create: Create::NotSent,
             trust: Trust::default(),
             refusals: 0,
@@ -64,12 +86,8 @@ impl Rotation {
         }
     }
 
-    pub(super) fn size(&self) -> usize {
-        self.secrets.len()
-    }
-
     pub(super) fn names(&self) -> String {
-        super::group::names(&self.secrets)
+        super::wording::names(&self.secrets)
     }
 
     /// Whose key it is, as far as it is known.
@@ -92,7 +110,9 @@ impl Rotation {
             keys: self.keys.as_deref(),
             create: &self.create,
             trust: self.trust,
-            held: self.holders.as_ref().map(|holders| !holders.is_empty()),
+            elsewhere: !self.elsewhere.is_empty(),
+            old_held: self.old_holders.held,
+            new_held: self.new_holders.held,
             old_deletion: self.old_deletion,
             new_deletion: self.new_deletion,
         }
@@ -111,21 +131,28 @@ impl Rotation {
         now: &dyn Fn() -> Duration,
     ) -> Result<(), aws::Error> {
         match step {
-            Step::Identify => self.identity = Some(sts::get_caller_identity(servers.aws, &self.region, &self.old)?),
-            Step::ListKeys => self.keys = Some(iam::list_access_keys(servers.aws, &self.region, &self.old)?),
+            Step::Identify => {
+                let asked = sts::get_caller_identity(servers.aws, &self.region, &self.old, Asking::Patiently);
+                self.identity = Some(asked?);
+            }
+            Step::ListKeys => {
+                let asked = iam::list_access_keys(servers.aws, &self.region, &self.old, Asking::Patiently);
+                self.keys = Some(asked?);
+            }
             Step::Create => self.create(servers, policy, now),
             Step::Probe => self.probe(servers, policy, now),
             Step::Publish(at) => self.publish(*at, servers),
             Step::Reread(at) => self.reread(*at, servers),
-            Step::FindHolders => self.find_holders(servers),
-            Step::DeleteOld => {
-                let signer = self.old.clone();
-                self.old_deletion = self.delete(&signer, &self.old.id.clone(), servers);
+            Step::FindHolders(Which::Old) => self.old_holders = self.find_holders(self.old.id.clone(), servers),
+            Step::FindHolders(Which::New) => {
+                if let Some(new) = &self.new {
+                    self.new_holders = self.find_holders(new.id.clone(), servers);
+                }
             }
+            Step::DeleteOld => self.old_deletion = self.delete(self.old.id.clone(), servers),
             Step::DeleteNew => {
-                if let Some(new) = self.new.clone() {
-                    let signer = self.old.clone();
-                    self.new_deletion = self.delete(&signer, &new.id, servers);
+                if let Some(new) = &self.new {
+                    self.new_deletion = self.delete(new.id.clone(), servers);
                 }
             }
             Step::Wait(_) | Step::Finish(_) => {}
@@ -143,6 +170,7 @@ impl Rotation {
                 self.new = Some(pair);
                 self.trust = Trust {
                     in_a_row: 0,
+                    refused: false,
                     next: now(),
                     deadline: now() + policy.propagation_timeout,
                 };
@@ -162,16 +190,17 @@ impl Rotation {
     /// Tries the new key at IAM and at the region's STS: neither's knowledge of it implies the other's.
     fn probe(&mut self, servers: &Servers<'_>, policy: &Policy, now: &dyn Fn() -> Duration) {
         let Some(new) = &self.new else { return };
-        let accepted = iam::list_access_keys(servers.aws, &self.region, new)
-            .and_then(|_| sts::get_caller_identity(servers.aws, &self.region, new));
+        let accepted = iam::list_access_keys(servers.aws, &self.region, new, Asking::Once)
+            .and_then(|_| sts::get_caller_identity(servers.aws, &self.region, new, Asking::Once));
         match accepted {
             Ok(identity) if Some(&identity) == self.identity.as_ref() => {
                 self.trust.in_a_row += 1;
+                self.trust.refused = false;
                 self.trust.next = now() + policy.spacing;
                 self.refusals = 0;
             }
             Ok(other) => self.distrust(format!("it belongs to {other}, not to {}", self.owner()), now()),
-            Err(error) => self.distrust(error.to_string(), now()),
+            Err(error) => self.distrust(error.without_advice(), now()),
         }
         let done = self.trust.in_a_row == policy.probes;
         if let (true, Some(new)) = (done, &self.new) {
@@ -183,6 +212,7 @@ impl Rotation {
         log::debug!("{}: the new key is not accepted yet: {why}", self.names());
         self.problem = why;
         self.trust.in_a_row = 0;
+        self.trust.refused = true;
         let pause = Duration::from_secs(1 << self.refusals.min(8)).min(LONGEST_PROBE_PAUSE);
         self.trust.next = now + pause;
         self.refusals += 1;
@@ -205,8 +235,16 @@ impl Rotation {
         }
         match servers.kube.update_secret(&changed) {
             Ok(stored) => {
-                member.holds = Holds::New;
                 member.may_land = false;
+                // What was stored is what counts: an admission webhook may have changed it on the way.
+                let as_sent = key_secret::pair(&stored).ok().as_ref() == Some(new);
+                member.holds = if as_sent { Holds::New } else { Holds::Unread };
+                if !as_sent {
+                    self.problem = format!(
+                        "{} was not stored as it was sent, perhaps changed by an admission webhook",
+                        stored.key
+                    );
+                }
                 self.secrets[at] = stored;
             }
             Err(error) => {
@@ -217,7 +255,21 @@ impl Rotation {
                         member.holds = Holds::Unread;
                         member.may_land = true;
                     }
-                    _ => member.refused = true,
+                    // The server has refused it, or it never left this machine.
+                    Fault::Usage
+                    | Fault::Configuration
+                    | Fault::Data
+                    | Fault::Credentials
+                    | Fault::AccessDenied
+                    | Fault::Refused
+                    | Fault::Throttled
+                    | Fault::Network
+                    | Fault::Internal => member.refused = true,
+                    // Not said of writes, whose fate it leaves open.
+                    Fault::RemoteFault => {
+                        member.holds = Holds::Unread;
+                        member.may_land = true;
+                    }
                 }
                 log::warn!("{}: {error}", self.secrets[at].key);
                 self.problem = error.to_string();
@@ -249,50 +301,90 @@ impl Rotation {
                 self.secrets[at] = read;
             }
             Err(error) => {
-                match error.fault() {
-                    Fault::NotFound => {
-                        member.holds = Holds::Gone;
-                        member.may_land = false;
-                    }
-                    _ => member.holds = Holds::Unreadable,
+                if error.fault() == Fault::NotFound {
+                    member.holds = Holds::Gone;
+                    member.may_land = false;
+                } else {
+                    member.holds = Holds::Unreadable;
                 }
                 self.problem = error.to_string();
             }
         }
     }
 
-    fn find_holders(&mut self, servers: &Servers<'_>) {
-        let mentions = |secret: &Secret| rewrite::mentions(&secret.all_data(), self.old.id.as_str());
-        match servers.kube.list_secrets(servers.scope, LABEL) {
-            Ok(secrets) => {
-                self.holders = Some(secrets.iter().filter(|s| mentions(s)).map(|s| s.key.clone()).collect());
+    /// Looks at every Secret with the label, and at those of the group that have lost it.
+    fn find_holders(&mut self, id: AccessKeyId, servers: &Servers<'_>) -> Holders {
+        let speaks_of_it = |secret: &Secret| rewrite::mentions(&secret.all_data(), &id);
+        let is_member = |key: &Key| self.secrets.iter().any(|secret| secret.key == *key);
+        let listed = servers.kube.find_secrets(servers.scope, LABEL, |secret| {
+            let speaks = speaks_of_it(&secret);
+            (speaks || is_member(&secret.key)).then(|| (secret.key.clone(), speaks))
+        });
+        let mut looked_at = match listed {
+            Ok(looked_at) => looked_at,
+            Err(error) => return self.not_looked(&error),
+        };
+        for key in self.secrets.iter().map(|secret| secret.key.clone()).collect::<Vec<_>>() {
+            if looked_at.iter().any(|(other, _)| *other == key) {
+                continue;
             }
-            Err(error) => {
-                self.problem = error.to_string();
-                self.holders = Some(Vec::new());
-                self.old_deletion = Deletion::Failed;
+            match servers.kube.get_secret(&key) {
+                Ok(secret) => looked_at.push((key, speaks_of_it(&secret))),
+                Err(error) if error.fault() == Fault::NotFound => {}
+                Err(error) => return self.not_looked(&error),
             }
+        }
+        let secrets: Vec<Key> = looked_at
+            .into_iter()
+            .filter(|(_, speaks)| *speaks)
+            .map(|(key, _)| key)
+            .collect();
+        let held = if secrets.is_empty() {
+            Held::Nowhere
+        } else {
+            Held::Somewhere
+        };
+        Holders { held, secrets }
+    }
+
+    fn not_looked(&mut self, error: &kube::Error) -> Holders {
+        self.deletion_problem = error.to_string();
+        Holders {
+            held: Held::Unknown,
+            secrets: Vec::new(),
         }
     }
 
-    /// Deletes a key. An answer that is no "yes" proves nothing either way; the list of keys does.
-    fn delete(&mut self, signer: &KeyPair, id: &AccessKeyId, servers: &Servers<'_>) -> Deletion {
-        let Err(error) = iam::delete_access_key(servers.aws, &self.region, signer, id) else {
+    /// Deletes a key, signed by the old one: all of AWS knows that. An answer that is no "yes" proves nothing either way.
+    /// An answer that there is no such key is believed when the list does not have it either: an earlier attempt, whose
+    /// answer was lost, has deleted it.
+    fn delete(&mut self, id: AccessKeyId, servers: &Servers<'_>) -> Deletion {
+        let Err(error) = iam::delete_access_key(servers.aws, &self.region, &self.old, &id) else {
             log::info!("{}: deleted key {id}", self.names());
             return Deletion::Done;
         };
-        self.problem = error.to_string();
-        let reader = if *id == self.old.id {
+        self.deletion_problem = error.to_string();
+        let own = id == self.old.id;
+        let gone = match error.meaning() {
+            Some(Meaning::NoSuchEntity) => true,
+            Some(Meaning::UnknownKey) => own,
+            Some(_) | None => false,
+        };
+        let reader = if own {
             self.new.as_ref().unwrap_or(&self.old)
         } else {
             &self.old
         };
-        match iam::list_access_keys(servers.aws, &self.region, reader) {
-            Ok(keys) if keys.iter().all(|key| key.id != *id) => {
-                log::info!("{}: key {id} is gone", self.names());
-                Deletion::Done
-            }
-            Ok(_) | Err(_) => Deletion::Failed,
+        if gone && self.unlisted(&id, reader, servers) {
+            log::info!("{}: key {id} is gone", self.names());
+            Deletion::Done
+        } else {
+            Deletion::Failed
         }
+    }
+
+    fn unlisted(&self, id: &AccessKeyId, reader: &KeyPair, servers: &Servers<'_>) -> bool {
+        let keys = iam::list_access_keys(servers.aws, &self.region, reader, Asking::Patiently);
+        keys.is_ok_and(|keys| keys.iter().all(|key| key.id != *id))
     }
 }

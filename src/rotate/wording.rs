@@ -1,28 +1,76 @@
-//! The line that ends a rotation: what happened, what it left, what to do.
+//! The lines that end a rotation: what happened, what it left, what to do.
 
-use super::group::Holding;
-use super::protocol::{Deletion, Outcome};
+use super::group::Mentions;
+use super::protocol::{Deletion, Holds, Outcome};
 use super::rotation::Rotation;
 use crate::aws::iam::{AccessKey, KeyStatus};
+use crate::kube::{Key, Secret};
 
-/// `Ok`: every Secret holds a new key and the old one is gone. `Err`: it did not come to that.
-pub(super) fn verdict(rotation: &Rotation, outcome: &Outcome, held: &[Holding]) -> Result<String, String> {
-    let names = rotation.names();
-    let old = &rotation.old.id;
-    let owner = rotation.owner();
+/// What is said at the end, and of how many Secrets.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    /// The Secrets that hold a new key while the old one is gone, if there are any.
+    pub(super) good: Option<(usize, String)>,
+    /// The Secrets that it did not come to that with.
+    pub(super) bad: Vec<(usize, String)>,
+}
+
+/// The end of a rotation in words.
+pub(super) fn verdict(rotation: &Rotation, outcome: &Outcome, mentions: &Mentions) -> Verdict {
+    if *outcome == Outcome::Rotated {
+        return rotated(rotation);
+    }
+    let line = format!("{}: {}", rotation.names(), failure(rotation, outcome, mentions));
+    Verdict {
+        good: None,
+        bad: vec![(rotation.secrets.len(), line)],
+    }
+}
+
+/// The old key is gone. A Secret that somebody else has changed or taken away meanwhile was not rotated all the same.
+fn rotated(rotation: &Rotation) -> Verdict {
+    let (old, new, owner) = (&rotation.old.id, new_id(rotation), rotation.owner());
+    let good = holding(rotation, |holds| holds == Holds::New);
+    let others = rotation.secrets.iter().zip(&rotation.members);
+    let others = others
+        .filter(|(_, member)| member.holds != Holds::New)
+        .map(|(secret, member)| {
+            let what = match member.holds {
+                Holds::Gone => "the Secret was deleted or replaced meanwhile",
+                Holds::Old | Holds::New | Holds::Other | Holds::Unread | Holds::Unreadable => {
+                    "somebody else changed the key in it meanwhile"
+                }
+            };
+            let line = format!(
+                "{}: not rotated: {what}; its old key {old} is replaced by {new} and deleted",
+                secret.key
+            );
+            (1, line)
+        });
+    Verdict {
+        bad: others.collect(),
+        good: Some((
+            good.len(),
+            format!(
+                "{}: rotated: key {new} of {owner} replaces {old}, which is deleted",
+                list(&good)
+            ),
+        )),
+    }
+}
+
+fn failure(rotation: &Rotation, outcome: &Outcome, mentions: &Mentions) -> String {
+    let (old, new, owner) = (&rotation.old.id, new_id(rotation), rotation.owner());
     let problem = &rotation.problem;
-    let new = rotation
-        .new
-        .as_ref()
-        .map_or_else(|| "none".into(), |pair| pair.id.to_string());
     let unchanged = "nothing was done";
-    let why = match outcome {
-        Outcome::Rotated => {
-            return Ok(format!(
-                "{names}: rotated: key {new} of {owner} replaces {old}, which is deleted"
-            ));
-        }
+    match outcome {
+        Outcome::Rotated => format!("key {new} of {owner} replaces {old}, which is deleted"),
         Outcome::Stopped(why) => format!("{why}; {unchanged}"),
+        Outcome::Elsewhere => format!(
+            "key {old} is also in {}, which cannot be rotated with it; {unchanged}; put the whole pair there, or take the \
+             key out",
+            list(&rotation.elsewhere)
+        ),
         Outcome::Immutable(at) => format!(
             "Secret {} is immutable, so its key {old} cannot be rotated; {unchanged}; replace the Secret by one without \
              `immutable: true`",
@@ -41,7 +89,7 @@ pub(super) fn verdict(rotation: &Rotation, outcome: &Outcome, held: &[Holding]) 
             "key {old} of {owner} is inactive; {unchanged}; activate it with `aws iam update-access-key --status Active \
              --access-key-id {old}`, or put another pair into the Secret"
         ),
-        Outcome::Foreign(keys) => foreign(rotation, keys, held),
+        Outcome::Foreign(keys) => foreign(rotation, keys, mentions),
         Outcome::NotCreated => format!("no new key was made: {problem}; the Secret keeps key {old}"),
         Outcome::CreateUnknown => format!(
             "it is not known whether a key was made: {problem}; the Secret keeps its working key {old}; if one was made \
@@ -50,45 +98,81 @@ pub(super) fn verdict(rotation: &Rotation, outcome: &Outcome, held: &[Holding]) 
         Outcome::NotTrusted => {
             format!(
                 "new key {new} was not accepted in time: {problem}; {}",
-                withdrawn(rotation, &new)
+                withdrawn(rotation)
             )
         }
-        Outcome::NotPublished => format!(
-            "the new key could not be stored: {problem}; {}",
-            withdrawn(rotation, &new)
+        Outcome::NotPublished => format!("the new key could not be stored: {problem}; {}", withdrawn(rotation)),
+        Outcome::PublishedInPart => in_part(rotation),
+        Outcome::StillHeld => format!(
+            "new key {new} is stored, but {} still has old key {old}; both keys stay; put the new pair there, then \
+             delete the old key with `aws iam delete-access-key --access-key-id {old}`",
+            list(&rotation.old_holders.secrets)
         ),
-        Outcome::PublishedInPart => format!(
-            "it is not known that every Secret holds new key {new} instead of {old}: {problem}; both keys stay, so each \
-             Secret works; put the same pair into all of them and delete the other key"
-        ),
-        Outcome::StillHeld => {
-            let holders: Vec<String> = rotation.holders.iter().flatten().map(|key| format!("{key}")).collect();
-            format!(
-                "new key {new} is stored, but {} still has old key {old}; both keys stay; put the new pair there, then \
-                 delete the old key with `aws iam delete-access-key --access-key-id {old}`",
-                holders.join(", ")
-            )
-        }
         Outcome::OldRemains => format!(
-            "new key {new} is stored, but old key {old} may still be there: {problem}; delete it with `aws iam \
-             delete-access-key --access-key-id {old}`"
-        ),
-    };
-    Err(format!("{names}: {why}"))
-}
-
-fn withdrawn(rotation: &Rotation, new: &str) -> String {
-    let old = &rotation.old.id;
-    match rotation.new_deletion {
-        Deletion::Done => format!("it was deleted again, the Secret keeps key {old}"),
-        Deletion::NotTried | Deletion::Failed => format!(
-            "it may still be there: delete it with `aws iam delete-access-key --access-key-id {new}`; the Secret keeps \
-             key {old}"
+            "new key {new} is stored, but old key {old} may still be there: {}; delete it with `aws iam \
+             delete-access-key --access-key-id {old}`",
+            rotation.deletion_problem
         ),
     }
 }
 
-fn foreign(rotation: &Rotation, keys: &[AccessKey], held: &[Holding]) -> String {
+fn new_id(rotation: &Rotation) -> String {
+    rotation
+        .new
+        .as_ref()
+        .map_or_else(|| "none".into(), |pair| pair.id.to_string())
+}
+
+fn withdrawn(rotation: &Rotation) -> String {
+    let (old, new) = (&rotation.old.id, new_id(rotation));
+    match rotation.new_deletion {
+        Deletion::Done => format!("it was deleted again, the Secret keeps key {old}"),
+        Deletion::NotTried | Deletion::Failed => format!(
+            "it could not be deleted again: {}; delete it with `aws iam delete-access-key --access-key-id {new}`; the \
+             Secret keeps key {old}",
+            rotation.deletion_problem
+        ),
+    }
+}
+
+/// Both keys stay. What is to be done depends on who has the new one: its secret is in a Secret that holds it, or nowhere.
+fn in_part(rotation: &Rotation) -> String {
+    let (old, new) = (&rotation.old.id, new_id(rotation));
+    let with_new = holding(rotation, |holds| holds == Holds::New);
+    let with_old = holding(rotation, |holds| holds == Holds::Old);
+    let unknown = holding(rotation, |holds| matches!(holds, Holds::Unread | Holds::Unreadable));
+    let mut state = Vec::new();
+    for (names, what) in [(&with_new, &new), (&with_old, &old.to_string())] {
+        if !names.is_empty() {
+            state.push(format!("{} holds {what}", list(names)));
+        }
+    }
+    if !unknown.is_empty() {
+        state.push(format!("what {} holds is not known", list(&unknown)));
+    }
+    if state.is_empty() {
+        state.push("some Secret may hold it".into());
+    }
+    let advice = if with_new.is_empty() {
+        format!(
+            "look again in a minute, and delete the key that no Secret holds, {new} if it is as it was, with `aws iam \
+             delete-access-key --access-key-id`"
+        )
+    } else {
+        format!(
+            "copy the pair from {} into the others, then delete {old} with `aws iam delete-access-key --access-key-id \
+             {old}`",
+            with_new[0]
+        )
+    };
+    format!(
+        "new key {new} is not known to be in every Secret ({}): {}; both keys stay and work; {advice}",
+        state.join(", "),
+        rotation.problem
+    )
+}
+
+fn foreign(rotation: &Rotation, keys: &[AccessKey], mentions: &Mentions) -> String {
     let described: Vec<String> = keys
         .iter()
         .map(|key| {
@@ -96,9 +180,10 @@ fn foreign(rotation: &Rotation, keys: &[AccessKey], held: &[Holding]) -> String 
                 KeyStatus::Active => "active",
                 KeyStatus::Inactive => "inactive",
             };
-            let whose = match held.iter().find(|(id, _)| *id == key.id) {
-                Some((_, names)) => format!("held by {names}"),
-                None => "in none of the Secrets".into(),
+            let holders: Vec<Key> = mentions.of_key(&key.id).cloned().collect();
+            let whose = match holders.as_slice() {
+                [] => "in no Secret with the label".into(),
+                holders => format!("in {}", list(holders)),
             };
             format!("{} ({status}, made {}, {whose})", key.id, key.created.date())
         })
@@ -110,4 +195,21 @@ fn foreign(rotation: &Rotation, keys: &[AccessKey], held: &[Holding]) -> String 
         described.join(", "),
         keys[0].id,
     )
+}
+
+fn holding(rotation: &Rotation, which: impl Fn(Holds) -> bool) -> Vec<Key> {
+    let members = rotation.secrets.iter().zip(&rotation.members);
+    members
+        .filter(|(_, member)| which(member.holds))
+        .map(|(secret, _)| secret.key.clone())
+        .collect()
+}
+
+/// Secrets' names, as a log line begins.
+pub(super) fn names(secrets: &[Secret]) -> String {
+    list(&secrets.iter().map(|secret| secret.key.clone()).collect::<Vec<_>>())
+}
+
+fn list(keys: &[Key]) -> String {
+    keys.iter().map(Key::to_string).collect::<Vec<_>>().join(", ")
 }

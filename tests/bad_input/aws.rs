@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{EXAMPLE_ID, ROTATE_FAILED, ecr_update_refuses, ecr_world, program, rotate_refuses, rotate_world, said};
-use crate::support::aws::{Status, throttling_json, throttling_xml};
+use crate::support::aws::Status;
 use crate::support::program::{NAMESPACE, World};
 use crate::support::script::Fault;
+use crate::support::server::Reply;
 
 const UNKNOWN: &str = "GetCallerIdentity with key KEY at AWS: InvalidClientTokenId (403, request id ID): The security \
     token included in the request is invalid; the key is deleted, inactive, of another partition, or too new; put a \
@@ -105,6 +106,61 @@ fn the_account_roots_key_is_left_alone() {
     assert_eq!(world.cloud.status_of(&root.id), Some(Status::Active));
 }
 
+/// ListAccessKeys answers that the user has this key alone, in this state.
+fn listed(id: &str, status: &str) -> Fault {
+    Fault::ReplyInstead(Reply::new(
+        200,
+        "text/xml",
+        format!(
+            "<ListAccessKeysResponse><ListAccessKeysResult><IsTruncated>false</IsTruncated><AccessKeyMetadata><member>\
+             <UserName>ci</UserName><AccessKeyId>{id}</AccessKeyId><Status>{status}</Status>\
+             <CreateDate>2026-11-23T04:45:54Z</CreateDate></member></AccessKeyMetadata></ListAccessKeysResult>\
+             </ListAccessKeysResponse>"
+        ),
+    ))
+}
+
+#[test]
+fn a_key_that_is_listed_as_inactive_is_left_alone() {
+    let world = rotate_world();
+    world
+        .aws
+        .script()
+        .once("ListAccessKeys", listed(&world.key.id, "Inactive"));
+    rotate_refuses(
+        &world,
+        "key KEY of arn:aws:iam::123456789012:user/ci is inactive; nothing was done; activate it with `aws iam \
+         update-access-key --status Active --access-key-id KEY`, or put another pair into the Secret",
+    );
+}
+
+#[test]
+fn a_key_that_is_not_listed_is_left_alone() {
+    let world = rotate_world();
+    world.aws.script().once("ListAccessKeys", listed(EXAMPLE_ID, "Active"));
+    rotate_refuses(
+        &world,
+        "key KEY is not among the keys that IAM lists for arn:aws:iam::123456789012:user/ci; nothing was done; run again \
+         in a minute, and if it stays so put a key of that list into the Secret",
+    );
+}
+
+#[test]
+fn a_key_that_is_no_users_is_left_alone() {
+    let world = rotate_world();
+    let answer = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::123456789012:assumed-role/r/s</Arn>\
+        </GetCallerIdentityResult></GetCallerIdentityResponse>";
+    world.aws.script().once(
+        "GetCallerIdentity",
+        Fault::ReplyInstead(Reply::new(200, "text/xml", answer)),
+    );
+    rotate_refuses(
+        &world,
+        "key KEY belongs to arn:aws:sts::123456789012:assumed-role/r/s, which is no IAM user; nothing was done",
+    );
+    assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+}
+
 /// AWS's refusal of a permission, and what the program adds.
 fn denied(operation: &str, key: &str, code: &str, resource: &str) -> String {
     let service = if operation == "GetAuthorizationToken" {
@@ -191,14 +247,7 @@ fn without_the_permission_to_delete_a_key_the_new_one_is_stored_and_the_old_one_
 
 #[test]
 fn a_new_key_that_is_never_accepted_is_deleted_again() {
-    for (denied_to_delete, ending) in [
-        (false, "it was deleted again, the Secret keeps key KEY"),
-        (
-            true,
-            "it may still be there: delete it with `aws iam delete-access-key --access-key-id NEW`; the Secret keeps \
-             key KEY",
-        ),
-    ] {
+    for denied_to_delete in [false, true] {
         let world = rotate_world();
         world.cloud.propagation_requests(1000);
         if denied_to_delete {
@@ -208,13 +257,16 @@ fn a_new_key_that_is_never_accepted_is_deleted_again() {
 
         let run = world.run(&["rotate", "--propagation-timeout=1s"]);
 
-        let refusal = if denied_to_delete {
-            denied("DeleteAccessKey", "KEY", "AccessDenied (403", "user ci")
+        let refusal = "ListAccessKeys with key NEW at AWS: InvalidClientTokenId (403, request id ID): The security token \
+            included in the request is invalid";
+        let ending = if denied_to_delete {
+            let why = denied("DeleteAccessKey", "KEY", "AccessDenied (403", "user ci");
+            format!(
+                "it could not be deleted again: {why}; delete it with `aws iam delete-access-key --access-key-id NEW`; \
+                 the Secret keeps key KEY"
+            )
         } else {
-            "ListAccessKeys with key NEW at AWS: InvalidClientTokenId (403, request id ID): The security token included \
-             in the request is invalid; the key is deleted, inactive, of another partition, or too new; put a working \
-             pair into the Secret"
-                .into()
+            "it was deleted again, the Secret keeps key KEY".to_owned()
         };
         let mut expected = vec![
             "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci".to_owned(),
@@ -245,104 +297,39 @@ fn without_the_permission_to_get_a_login_nothing_is_written() {
 }
 
 #[test]
-fn a_throttled_request_is_repeated() {
-    let world = rotate_world();
-    world
-        .aws
-        .script()
-        .once("ListAccessKeys", Fault::ReplyInstead(throttling_xml()));
-    // What is throttled was not carried out, so that even this one may be sent again.
-    world
-        .aws
-        .script()
-        .some("CreateAccessKey", 0, 2, Fault::ReplyInstead(throttling_xml()));
-    super::rotates(&world, program(&world, &["rotate"]), &[]);
-    let sent = |operation: &str| world.aws.operations().iter().filter(|sent| *sent == operation).count();
-    assert_eq!(
-        world.aws.operations()[..3],
-        ["GetCallerIdentity", "ListAccessKeys", "ListAccessKeys"]
-    );
-    assert_eq!(sent("CreateAccessKey"), 3);
-
-    for status in [400, 429] {
-        let world = ecr_world();
-        world
-            .aws
-            .script()
-            .once("GetAuthorizationToken", Fault::ReplyInstead(throttling_json(status)));
-        super::refreshes(&world, program(&world, &["ecr-update"]), &[]);
-        assert_eq!(world.aws.operations(), ["GetAuthorizationToken"; 2]);
-    }
-}
-
-#[test]
-fn a_request_that_stays_throttled_is_given_up() {
-    let world = rotate_world();
-    world
-        .aws
-        .script()
-        .always("CreateAccessKey", Fault::ReplyInstead(throttling_xml()));
-    super::changes_nothing(
-        &world,
-        program(&world, &["rotate"]),
-        1,
-        &[
-            "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci",
-            "ERROR t/s: no new key was made: CreateAccessKey with key KEY at AWS: Throttling (400, request id ID): Rate \
-             exceeded; run again later; other tools may be using up this account's request rate; the Secret keeps key KEY",
-            ROTATE_FAILED,
-        ],
-    );
-    assert_eq!(
-        world
-            .aws
-            .operations()
-            .iter()
-            .filter(|operation| *operation == "CreateAccessKey")
-            .count(),
-        4
-    );
-}
-
-/// The one line about a clock that is off by ten minutes, give or take the moment of the request.
-#[track_caller]
-fn without_seconds(line: &str) -> String {
-    let (before, rest) = line.split_once("clock is ").expect("a word about the clock");
-    let (seconds, after) = rest.split_once(" s ").expect("a number of seconds");
-    assert!((598..=602).contains(&seconds.parse::<i32>().unwrap()), "{line}");
-    format!("{before}clock is 600 s {after}")
-}
-
-#[test]
-fn a_clock_that_is_ten_minutes_off_is_told_once_and_corrected_for() {
-    for (offset, way) in [(600, "behind"), (-600, "ahead of")] {
-        let warning = format!(
-            "WARN  this machine's clock is 600 s {way} AWS's; signing with AWS's time (set the clock: nothing else is \
-             corrected)"
-        );
+fn a_region_that_aws_does_not_know_is_told_from_a_wrong_secret() {
+    let advice = "Credential should be scoped to a valid region; the region is wrong: see the Secret's region annotation, \
+        and `AWS_REGION`";
+    // A well-formed name that is no region yet, and one that this account has not enabled.
+    for (region, known) in [("eu-west-9", None), ("eu-west-1", Some("us-east-1"))] {
+        let annotate = |world: &World, secret: &str, name: &str| {
+            if let Some(known) = known {
+                world.cloud.regions(&[known]);
+            }
+            world.cluster.edit(NAMESPACE, secret, &|secret| {
+                secret["metadata"]["annotations"][name] = region.into();
+            });
+        };
         let world = rotate_world();
-        world.cloud.clock_offset(offset);
-        let run = world.run(&["rotate"]);
-        let log = said(&world, &run);
-        assert_eq!(without_seconds(&log[0]), warning);
-        assert_eq!(log.iter().filter(|line| line.contains("clock")).count(), 1);
-        assert_eq!(log.last().map(String::as_str), Some(super::ROTATED));
-        assert_eq!(run.code, Some(0));
-        assert_eq!(world.cloud.create_count("ci"), 1);
-        assert_eq!(
-            world.aws.operations()[..3],
-            ["GetCallerIdentity", "GetCallerIdentity", "ListAccessKeys"]
+        annotate(&world, "s", "aws-rotate-key/region");
+        rotate_refuses(
+            &world,
+            &format!(
+                "GetCallerIdentity with key KEY at AWS: SignatureDoesNotMatch (403, request id ID): {advice}; nothing was \
+                 done"
+            ),
         );
+        assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
 
         let world = ecr_world();
-        world.cloud.clock_offset(offset);
-        world.add_pull_secret("pull-2", "s", "us-east-1", "{}");
-        let run = world.run(&["ecr-update"]);
-        let log = said(&world, &run);
-        assert_eq!(without_seconds(&log[0]), warning);
-        assert_eq!(log.iter().filter(|line| line.contains("clock")).count(), 1);
-        assert_eq!(log.len(), 4);
-        assert_eq!(run.code, Some(0));
-        assert_eq!(world.aws.operations(), ["GetAuthorizationToken"; 3]);
+        annotate(&world, "pull", "aws-ecr-updater/region");
+        ecr_update_refuses(
+            &world,
+            &format!(
+                "GetAuthorizationToken with key KEY at AWS: InvalidSignatureException (400, request id ID): {advice} (the \
+                 key is from Secret t/s)"
+            ),
+        );
+        assert_eq!(world.aws.operations(), ["GetAuthorizationToken"]);
     }
 }

@@ -36,11 +36,15 @@ fn what_cannot_be_an_argument_is_told_with_the_way_to_the_usage() {
             vec!["-n", "a", "-n", "b"],
             "Error parsing option '-n' with value 'b': duplicate values provided".into(),
         ),
-        (
-            vec!["--request-timeout=0s"],
-            "Error parsing option '--request-timeout' with value '0s': expected more than nothing".into(),
-        ),
     ];
+    for value in ["0s", "1d1s"] {
+        for option in ["--request-timeout", "--propagation-timeout"] {
+            let message = format!(
+                "Error parsing option '{option}' with value '{value}': expected more than nothing and at most `1d`"
+            );
+            cases.push((vec![option, value], message));
+        }
+    }
     for value in ["5", "5 s", "-5s", "1.5h", "s", "1h1h", "1s1h", "99999999999999999999s"] {
         cases.push((vec!["--request-timeout", value], bad_length("--request-timeout", value)));
         cases.push((
@@ -52,6 +56,21 @@ fn what_cannot_be_an_argument_is_told_with_the_way_to_the_usage() {
         let run = alone(&arguments).run();
         assert_eq!(run.stderr, format!("{message}\n{USAGE}\n"), "{arguments:?}");
         assert_eq!((run.stdout.as_str(), run.code), ("", Some(2)), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_time_out_that_no_clock_can_count_to_is_refused() {
+    for option in ["--propagation-timeout", "--request-timeout"] {
+        let run = alone(&[&format!("{option}=18446744073709551615s")]).run();
+        assert_eq!(
+            run.stderr,
+            format!(
+                "Error parsing option '{option}' with value '18446744073709551615s': expected more than nothing and at \
+                 most `1d`\n{USAGE}\n"
+            )
+        );
+        assert_eq!((run.stdout.as_str(), run.code), ("", Some(2)));
     }
 }
 
@@ -114,11 +133,11 @@ fn a_setting_that_cannot_be_meant_is_refused_before_anything_is_asked() {
         (here(&[]).env("AWS_DEFAULT_REGION", "x"), format!("`AWS_DEFAULT_REGION`: `x` {NO_REGION}")),
         (
             here(&[]).env("AWS_ENDPOINT_URL", "127.0.0.1:1"),
-            "`AWS_ENDPOINT_URL` is `127.0.0.1:1`; expected a URL such as `https://host:port`".to_owned(),
+            "`AWS_ENDPOINT_URL` is `127.0.0.1:1`; expected `https://host:port`".to_owned(),
         ),
         (
             here(&[]).env("AWS_ENDPOINT_URL_STS", "ftp://host"),
-            "`AWS_ENDPOINT_URL_STS` is `ftp://host`; expected a URL such as `https://host:port`".to_owned(),
+            "`AWS_ENDPOINT_URL_STS` is `ftp://host`; expected `https://host:port`".to_owned(),
         ),
         (
             alone(&["--token-file", &world.file("token")]),
@@ -134,12 +153,12 @@ fn a_setting_that_cannot_be_meant_is_refused_before_anything_is_asked() {
         ),
         (
             alone(&plain),
-            "`--server` is `http://127.0.0.1:1`; expected `https://host:port` (a bearer token is never sent in the clear)"
+            "`--server` is `http://127.0.0.1:1`; expected `https://host:port`, for a bearer token is never sent in the clear"
                 .to_owned(),
         ),
         (
             alone(&["--server", "127.0.0.1:6443", "--token-file", &world.file("token")]),
-            "`--server` is `127.0.0.1:6443`; expected `https://host:port` (a bearer token is never sent in the clear)"
+            "`--server` is `127.0.0.1:6443`; expected `https://host:port`"
                 .to_owned(),
         ),
         (
@@ -163,6 +182,86 @@ fn a_setting_that_cannot_be_meant_is_refused_before_anything_is_asked() {
     }
     assert_eq!(world.kube.operations(), Vec::<String>::new());
     assert_eq!(world.aws.operations(), Vec::<String>::new());
+}
+
+const NO_URL: &[&str] = &[
+    "https://127.0.0.1:99999",
+    "https://127.0.0.1:",
+    "http://[::1]x",
+    "https://[::1]x",
+    "https://[::1",
+    "https://host?x",
+    "https://",
+];
+
+#[test]
+fn what_is_no_url_is_refused_before_anything_is_asked() {
+    let world = rotate_world();
+    let token = world.file("token");
+    for url in NO_URL {
+        changes_nothing(
+            &world,
+            alone(&["-n", "t", "--server", url, "--token-file", &token]),
+            2,
+            &[&format!("ERROR `--server` is `{url}`; expected `https://host:port`")],
+        );
+        for name in [
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_IAM",
+            "AWS_ENDPOINT_URL_STS",
+            "AWS_ENDPOINT_URL_ECR",
+        ] {
+            changes_nothing(
+                &world,
+                super::program(&world, &["rotate"]).env(name, url),
+                2,
+                &[&format!("ERROR `{name}` is `{url}`; expected `https://host:port`")],
+            );
+        }
+    }
+    assert_eq!(world.kube.operations(), Vec::<String>::new());
+    assert_eq!(world.aws.operations(), Vec::<String>::new());
+}
+
+#[test]
+fn a_password_in_a_url_is_refused_and_not_shown() {
+    let world = rotate_world();
+    let why = "holds a user name or a password, or is no URL; expected `https://host:port`";
+    for url in [
+        "https://user:hunter2@host",
+        "user:hunter2@host",
+        "https://user:hunter2@host:99999",
+    ] {
+        changes_nothing(
+            &world,
+            alone(&["-n", "t", "--server", url, "--token-file", &world.file("token")]),
+            2,
+            &[&format!("ERROR `--server` {why}")],
+        );
+        changes_nothing(
+            &world,
+            super::program(&world, &["rotate"]).env("AWS_ENDPOINT_URL", url),
+            2,
+            &[&format!("ERROR `AWS_ENDPOINT_URL` {why}")],
+        );
+    }
+}
+
+#[test]
+fn a_token_in_place_of_the_name_of_its_file_is_not_shown() {
+    let world = rotate_world();
+    let jwt = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6dDpyb3RhdGUifQ.c2lnbmF0dXJl";
+    // A long opaque one, as EKS gives out.
+    let opaque = format!("k8s-aws-v1.{}", "aHR0cHM6Ly9zdHMu".repeat(20));
+    for token in [jwt, &opaque] {
+        changes_nothing(
+            &world,
+            alone(&["-n", "t", "--server", &world.kube.url(), "--token-file", token]),
+            2,
+            &["ERROR `--token-file` is no file; expected the name of a file with the token, not the token itself"],
+        );
+    }
+    assert_eq!(world.kube.operations(), Vec::<String>::new());
 }
 
 #[test]
@@ -197,7 +296,7 @@ fn a_region_of_the_secret_that_cannot_be_meant_stops_its_rotation() {
         });
         super::rotate_refuses(
             &world,
-            &format!("annotation `aws-rotate-key/region`: `{bad}` {NO_REGION}"),
+            &format!("annotation `aws-rotate-key/region` of t/s: `{bad}` {NO_REGION}; nothing was done"),
         );
         assert_eq!(world.aws.operations(), Vec::<String>::new());
     }

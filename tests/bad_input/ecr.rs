@@ -200,14 +200,28 @@ fn an_answer_of_ecr_without_a_usable_login_is_refused() {
     let endpoint = "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com";
     let token = STANDARD.encode("AWS:hunter2hunter2");
     let no_token = "the answer's `authorizationToken` is not base64 of `AWS:<password>`";
-    let no_registry = "the answer names no registry (`proxyEndpoint` is no URL)";
+    let no_registry = "the answer names no registry (`proxyEndpoint` is missing or no URL)";
+    let no_expiry = "the answer's `expiresAt` is missing or no time";
+    let without = |field: &str| {
+        let mut login = login(&token, endpoint);
+        login.as_object_mut().unwrap().remove(field);
+        login
+    };
     let mut late = login(&token, endpoint);
     late["expiresAt"] = json!(1e300);
     for (body, why) in [
         (
             r#"{"authorizationData":[]}"#.to_owned(),
-            "the answer holds no login (`authorizationData` is empty)",
+            "the answer holds no login (`authorizationData` is missing or empty)",
         ),
+        (
+            "{}".to_owned(),
+            "the answer holds no login (`authorizationData` is missing or empty)",
+        ),
+        (answer(json!({})), no_registry),
+        (answer(without("proxyEndpoint")), no_registry),
+        (answer(without("authorizationToken")), no_token),
+        (answer(without("expiresAt")), no_expiry),
         (answer(login("%%%not-base64%%%", endpoint)), no_token),
         (answer(login("", endpoint)), no_token),
         (answer(login(&STANDARD.encode("hunter2hunter2"), endpoint)), no_token),
@@ -220,7 +234,7 @@ fn an_answer_of_ecr_without_a_usable_login_is_refused() {
         ),
         (answer(login(&token, "https://")), no_registry),
         (answer(login(&token, "https://a\"b")), no_registry),
-        (answer(late), "the answer's `expiresAt` is no time"),
+        (answer(late), no_expiry),
     ] {
         refused(Reply::new(200, json, body), why);
     }
@@ -231,11 +245,11 @@ fn an_answer_that_is_not_ecrs_is_refused() {
     let json = "application/x-amz-json-1.1";
     for body in [
         "",
-        "{}",
         "null",
         "{\"authorizationData\":",
         "<html></html>",
-        r#"{"authorizationData":[{}]}"#,
+        r#"{"authorizationData":null}"#,
+        r#"{"authorizationData":[7]}"#,
     ] {
         let length = body.len();
         refused(

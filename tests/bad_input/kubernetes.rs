@@ -1,14 +1,20 @@
-//! What the API server refuses, and answers of it that are none.
+//! What the API server refuses: permissions, tokens, too many requests.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use super::{
-    GET_SOURCE, LIST, PUT_KEY, PUT_PULL, ROTATE_FAILED, changes_nothing, ecr_update_refuses, ecr_world, program,
-    refreshes, rotate_world, said,
+    GET_SOURCE, LIST, PUT_KEY, PUT_PULL, ROTATE_FAILED, changes_nothing, ecr_update_refuses, ecr_world, no_list,
+    program, refreshes, rotate_world, said,
 };
-use crate::support::aws::html_page;
 use crate::support::kube::status::{overloaded, service_unavailable, status_reply, too_many_requests};
-use crate::support::program::{NAMESPACE, World};
+use crate::support::program::{NAMESPACE, Program, World, under_test};
 use crate::support::script::Fault;
 use crate::support::server::Reply;
+use crate::support::tls::Authority;
 
 const USER: &str = "system:serviceaccount:t:rotate";
 
@@ -17,14 +23,6 @@ fn grant(world: &World, namespace: &str, verbs: &[&str]) {
     world
         .files
         .file("token", world.cluster.token(USER, &[(namespace, verbs)]));
-}
-
-/// The run ends at the list, for this reason.
-#[track_caller]
-fn no_list(world: &World, job: &str, why: &str) {
-    let line = format!("ERROR Kubernetes: list Secrets in namespace t at KUBE: {why}");
-    changes_nothing(world, program(world, &[job]), 1, &[&line]);
-    assert_eq!(world.aws.operations(), Vec::<String>::new());
 }
 
 #[test]
@@ -104,8 +102,42 @@ fn without_the_permission_to_update_secrets_the_new_key_is_deleted_again() {
             ROTATE_FAILED,
         ],
     );
-    assert_eq!(world.kube.operations(), [LIST, PUT_KEY]);
+    // The key is deleted only after a look at all Secrets.
+    assert_eq!(world.kube.operations(), [LIST, PUT_KEY, LIST]);
     assert_eq!(world.cloud.create_count("ci"), 1);
+}
+
+#[test]
+fn without_the_permission_to_get_secrets_a_conflict_ends_with_the_old_key() {
+    let world = rotate_world();
+    grant(&world, NAMESPACE, &["list", "update"]);
+    let cluster = world.cluster.clone();
+    let touch = move || {
+        cluster.edit(NAMESPACE, "s", &|secret| {
+            secret["metadata"]["annotations"] = json!({"a": "b"})
+        })
+    };
+    world.kube.script().once(PUT_KEY, Fault::CallBefore(Arc::new(touch)));
+
+    let run = world.run(&["rotate"]);
+
+    assert_eq!(
+        said(&world, &run)[3..],
+        [
+            "WARN  t/s: Kubernetes: update t/s at KUBE: Conflict (409): Operation cannot be fulfilled on secrets \"s\": the \
+             object has been modified; please apply your changes to the latest version and try again",
+            "INFO  t/s: deleted key NEW",
+            "ERROR t/s: the new key could not be stored: Kubernetes: get t/s at KUBE: Forbidden (403): secrets \"s\" is \
+             forbidden: User \"system:serviceaccount:t:rotate\" cannot get resource \"secrets\" in API group \"\" in the \
+             namespace \"t\"; grant the verb `get` on `secrets` by a Role and a RoleBinding; it was deleted again, the \
+             Secret keeps key KEY",
+            ROTATE_FAILED,
+        ]
+    );
+    assert_eq!(run.code, Some(1));
+    assert_eq!(world.value("s", "access_key_id"), world.key.id);
+    assert_eq!(world.key_ids(), std::slice::from_ref(&world.key.id));
+    assert_eq!(world.kube.operations(), [LIST, PUT_KEY, GET_SOURCE, LIST]);
 }
 
 #[test]
@@ -137,68 +169,6 @@ fn a_namespace_that_is_not_there_has_no_secrets() {
 }
 
 #[test]
-fn a_list_that_is_none_is_refused() {
-    let page = html_page(200).body.len();
-    let in_json = |status, body: &str| Reply::new(status, "application/json", body);
-    for (reply, why) in [
-        (
-            html_page(200),
-            format!(
-                "expected a SecretList, got status 200 with a body of {page} bytes, `text/html; charset=utf-8`; is this \
-                 the API server?"
-            ),
-        ),
-        (
-            html_page(403),
-            format!(
-                "expected a Status of the Kubernetes API, got status 403 with a body of {page} bytes, `text/html; \
-                 charset=utf-8`; is this the API server?"
-            ),
-        ),
-        (
-            in_json(200, r#"{"kind":"Status","status":"Success"}"#),
-            "expected a SecretList, got status 200 with a body of 36 bytes, `application/json`; is this the API server?"
-                .into(),
-        ),
-        (
-            in_json(200, r#"{"kind":"SecretList","metadata":{},"items":[{"metadata":{"name":"s"}}]}"#),
-            "expected a SecretList, got status 200 with a body of 71 bytes, `application/json`; is this the API server?"
-                .into(),
-        ),
-        (
-            in_json(400, r#"{"kind":"Status","reason":7}"#),
-            "expected a Status of the Kubernetes API, got status 400 with a body of 28 bytes, `application/json`; is this \
-             the API server?"
-                .into(),
-        ),
-        (
-            in_json(400, r#"{"kind":"Pod"}"#),
-            "expected a Status of the Kubernetes API, got status 400 with a body of 14 bytes, `application/json`; is this \
-             the API server?"
-                .into(),
-        ),
-        (
-            Reply { status: 200, headers: Vec::new(), body: Vec::new() },
-            "expected a SecretList, got status 200 with a body of 0 bytes, of no stated type; is this the API server?"
-                .into(),
-        ),
-        (
-            status_reply(400, "BadRequest", "first line\nsecond \u{1b}[31mline"),
-            "BadRequest (400): first line".into(),
-        ),
-        (
-            too_many_requests(3600),
-            "TooManyRequests (429): The request limit has been reached, please try again later.".into(),
-        ),
-    ] {
-        let world = rotate_world();
-        world.kube.script().once(LIST, Fault::ReplyInstead(reply));
-        no_list(&world, "rotate", &why);
-        assert_eq!(world.kube.operations(), [LIST]);
-    }
-}
-
-#[test]
 fn an_overloaded_or_failing_api_server_is_asked_again() {
     for reply in [
         overloaded(1),
@@ -224,73 +194,16 @@ fn an_api_server_that_keeps_failing_is_given_up() {
     no_list(
         &world,
         "rotate",
-        "ServiceUnavailable (503): the server is currently unable to handle the request",
+        "ServiceUnavailable (503): the server is currently unable to handle the request; run again later",
     );
-    assert_eq!(world.kube.operations(), [LIST; 4]);
-}
-
-#[test]
-fn a_source_that_is_no_secret_is_refused() {
-    let world = ecr_world();
-    let page = html_page(200);
-    let length = page.body.len();
-    world.kube.script().once(GET_SOURCE, Fault::ReplyInstead(page));
-    ecr_update_refuses(
-        &world,
-        &format!(
-            "Kubernetes: get t/s at KUBE: expected a Secret, got status 200 with a body of {length} bytes, `text/html; \
-             charset=utf-8`; is this the API server?"
-        ),
-    );
-}
-
-#[test]
-fn a_write_that_is_answered_with_a_page_is_looked_at_before_it_is_believed() {
-    // Stored, though the answer does not say so.
-    let world = ecr_world();
-    world.kube.script().once(PUT_PULL, Fault::ReplyAfter(html_page(200)));
-    refreshes(&world, program(&world, &["ecr-update"]), &[]);
-    assert_eq!(world.cluster.writes(NAMESPACE, "pull").len(), 2);
-    // Not stored, though the answer is a 200.
-    let world = ecr_world();
-    world.kube.script().once(PUT_PULL, Fault::ReplyInstead(html_page(200)));
-    refreshes(&world, program(&world, &["ecr-update"]), &[]);
-    assert_eq!(world.cluster.writes(NAMESPACE, "pull").len(), 2);
-}
-
-#[test]
-fn a_redirect_of_the_api_server_is_not_followed() {
-    let world = rotate_world();
-    let elsewhere = World::new();
-    let to = format!("{}/api/v1/namespaces/t/secrets", elsewhere.kube.url());
-    let reply = Reply::new(302, "text/plain", "").header("Location", to);
-    world.kube.script().once(LIST, Fault::ReplyInstead(reply));
-    no_list(
-        &world,
-        "rotate",
-        "expected a Status of the Kubernetes API, got status 302 with a body of 0 bytes, `text/plain`; is this the API \
-         server?",
-    );
-    assert_eq!(elsewhere.kube.operations(), Vec::<String>::new());
-}
-
-#[test]
-fn a_longer_list_than_is_read_is_refused() {
-    let world = rotate_world();
-    let body = vec![b' '; 64 * 1024 * 1024 + 1];
-    world
-        .kube
-        .script()
-        .once(LIST, Fault::ReplyInstead(Reply::new(200, "application/json", body)));
-    no_list(&world, "rotate", "the answer is longer than 67108864 bytes");
-    assert_eq!(world.kube.operations(), [LIST]);
+    assert_eq!(world.kube.operations(), [LIST; 5]);
 }
 
 #[test]
 fn a_list_of_all_namespaces_when_the_variable_is_empty() {
     let world = ecr_world();
     grant(&world, "*", &["list", "get", "update"]);
-    world.cluster.add_secret(serde_json::json!({
+    world.cluster.add_secret(json!({
         "metadata": {
             "name": "pull", "namespace": "other", "labels": {"aws-ecr-updater": "true"},
             "annotations": {"aws-ecr-updater/secret": "nobody", "aws-ecr-updater/region": "eu-west-1"},
@@ -310,4 +223,140 @@ fn a_list_of_all_namespaces_when_the_variable_is_empty() {
     );
     assert_eq!(run.code, Some(1));
     assert_eq!(world.kube.operations()[0], "GET /api/v1/secrets");
+}
+
+/// What an admission webhook answers that refuses a Secret and quotes it.
+fn quoting(quote: &str) -> Fault {
+    let message = format!("admission webhook \"policy.example\" denied the request: data: {quote} is not allowed");
+    Fault::ReplyInstead(status_reply(403, "Forbidden", &message))
+}
+
+/// How it is told: by whom, but not in whose words.
+const WITHHELD: &str = "Kubernetes: update t/s at KUBE: Forbidden (403): admission webhook \"policy.example\" denied the \
+                        request (its reason is not shown, for it may quote the Secret)";
+
+#[test]
+fn a_webhooks_words_are_not_shown() {
+    let world = rotate_world();
+    world.kube.script().once(PUT_KEY, quoting("owner"));
+    changes_nothing(
+        &world,
+        program(&world, &["rotate"]),
+        1,
+        &[
+            "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci",
+            "INFO  t/s: created key NEW; waiting for AWS to accept it",
+            "INFO  t/s: key NEW is accepted; writing it to the Secret",
+            &format!("WARN  t/s: {WITHHELD}"),
+            "INFO  t/s: deleted key NEW",
+            &format!(
+                "ERROR t/s: the new key could not be stored: {WITHHELD}; it was deleted again, the Secret keeps key KEY"
+            ),
+            ROTATE_FAILED,
+        ],
+    );
+}
+
+#[test]
+fn a_message_that_quotes_the_secret_is_not_shown() {
+    for quote in ["a password in clear", &STANDARD.encode("a password in clear\n")] {
+        let world = rotate_world();
+        world.cluster.edit(NAMESPACE, "s", &|secret| {
+            secret["stringData"] = json!({"password": "a password in clear\n"})
+        });
+        let message = format!("the value {quote} is too simple");
+        world
+            .kube
+            .script()
+            .once(PUT_KEY, Fault::ReplyInstead(status_reply(422, "Invalid", &message)));
+        let run = world.run(&["rotate"]);
+        assert_eq!(
+            said(&world, &run)[3],
+            "WARN  t/s: Kubernetes: update t/s at KUBE: Invalid (422): the message is not shown, for it quotes the Secret"
+        );
+        assert_eq!(run.code, Some(1));
+    }
+}
+
+#[test]
+fn a_webhooks_message_that_quotes_the_old_secret_is_not_shown() {
+    for encode in [str::to_owned as fn(&str) -> String, |text| STANDARD.encode(text)] {
+        let world = rotate_world();
+        world.kube.script().once(PUT_KEY, quoting(&encode(&world.key.secret)));
+        let run = world.run(&["rotate"]);
+        assert_eq!(said(&world, &run)[3], format!("WARN  t/s: {WITHHELD}"));
+        assert_eq!(run.code, Some(1));
+    }
+}
+
+#[test]
+fn a_webhooks_message_that_quotes_the_new_secret_is_not_shown() {
+    for encode in [str::to_owned as fn(&str) -> String, |text| STANDARD.encode(text)] {
+        let world = rotate_world();
+        // A server that the hook can reach: what it will quote is not known before the key is made.
+        let authority = Authority::new("cluster");
+        let kube = Arc::new(world.cluster.start("127.0.0.1", authority.server(&["127.0.0.1"])));
+        world.files.file("ca.crt", authority.pem());
+        let (cloud, script) = (world.cloud.clone(), kube.clone());
+        let quote_it = move || {
+            let id = &cloud.keys("ci").pop().expect("the key that was just made").id;
+            let secret = cloud.secret_of(id).expect("its secret");
+            script.script().once(PUT_KEY, quoting(&encode(&secret)));
+        };
+        world
+            .aws
+            .script()
+            .once("CreateAccessKey", Fault::CallAfter(Arc::new(quote_it)));
+        let program = Program::new(under_test())
+            .args(&["-n", "t", "--server", &kube.url(), "--token-file", &world.file("token")])
+            .args(&["--certificate-authority", &world.file("ca.crt")])
+            .env("AWS_ENDPOINT_URL", world.aws.url());
+
+        let run = world.check(program);
+
+        let log = said(&world, &run);
+        assert_eq!(log[3].replace(&kube.url(), "KUBE"), format!("WARN  t/s: {WITHHELD}"));
+        assert_eq!(run.code, Some(1));
+        assert_eq!(world.key_ids(), std::slice::from_ref(&world.key.id));
+    }
+}
+
+/// The answer to a write that a webhook has undone.
+fn stored_as_before(world: &World, name: &str) -> Fault {
+    let secret = world.cluster.secret(NAMESPACE, name).expect("a Secret of ours");
+    Fault::ReplyInstead(Reply::new(200, "application/json", secret.to_string()))
+}
+
+#[test]
+fn a_write_whose_answer_holds_something_else_is_not_believed() {
+    let world = rotate_world();
+    world.kube.script().always(PUT_KEY, stored_as_before(&world, "s"));
+    changes_nothing(
+        &world,
+        program(&world, &["rotate"]),
+        1,
+        &[
+            "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci",
+            "INFO  t/s: created key NEW; waiting for AWS to accept it",
+            "INFO  t/s: key NEW is accepted; writing it to the Secret",
+            "INFO  t/s: deleted key NEW",
+            "ERROR t/s: the new key could not be stored: t/s was not stored as it was sent, perhaps changed by an admission \
+             webhook; it was deleted again, the Secret keeps key KEY",
+            ROTATE_FAILED,
+        ],
+    );
+    assert_eq!(
+        world.kube.operations(),
+        [
+            LIST, PUT_KEY, GET_SOURCE, PUT_KEY, GET_SOURCE, PUT_KEY, GET_SOURCE, LIST
+        ]
+    );
+
+    let world = ecr_world();
+    world.kube.script().always(PUT_PULL, stored_as_before(&world, "pull"));
+    ecr_update_refuses(
+        &world,
+        "the login was not stored as it was sent, perhaps changed by an admission webhook",
+    );
+    assert_eq!(world.kube.operations(), [LIST, GET_SOURCE, PUT_PULL]);
 }

@@ -1,13 +1,14 @@
 //! Bad input: what is wrong in a Secret, at AWS, at the API server, on the network or on the command line. Each test asserts
 //! the exact text that an operator would read, the exit code, and that nothing was changed that need not be.
 
+mod answers;
 mod aws;
 mod command_line;
 mod ecr;
 mod kubernetes;
 mod network;
 mod outcome;
-mod scratch;
+mod passing;
 mod secrets;
 mod tls;
 
@@ -135,6 +136,14 @@ fn ecr_update_refuses(world: &World, why: &str) {
         1,
         &[&format!("ERROR t/pull: {why}"), ECR_FAILED],
     );
+}
+
+/// The run ends at the list, for this reason.
+#[track_caller]
+fn no_list(world: &World, job: &str, why: &str) {
+    let line = format!("ERROR Kubernetes: list Secrets in namespace t at KUBE: {why}");
+    changes_nothing(world, program(world, &[job]), 1, &[&line]);
+    assert_eq!(world.aws.operations(), Vec::<String>::new());
 }
 
 /// `rotate` replaces the key of [`rotate_world`]. Before its usual lines it says `first`.

@@ -131,8 +131,8 @@ fn the_next_run_names_the_key_that_was_made_and_leaves_it() {
         1,
         &[
             &format!(
-                "ERROR t/s: arn:aws:iam::123456789012:user/ci has another key beside KEY: NEW (active, made {day}, in none \
-                 of the Secrets); a key that is not this Secret's is never touched; nothing was done; if nobody uses it, \
+                "ERROR t/s: arn:aws:iam::123456789012:user/ci has another key beside KEY: NEW (active, made {day}, in no \
+                 Secret with the label); a key that is not this Secret's is never touched; nothing was done; if nobody uses it, \
                  delete it with `aws iam delete-access-key --access-key-id NEW`, then run again"
             ),
             ROTATE_FAILED,

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{add_source, changes_nothing, ecr_update_refuses, ecr_world, program, said};
 use crate::support::program::{NAMESPACE, World};
@@ -20,11 +20,13 @@ const BINARY_ID: &str = "the value of data key `access_key_id` is not valid UTF-
     in another encoding?";
 const BINARY_SECRET: &str = "the value of data key `secret_access_key` is not valid UTF-8; was it base64-encoded twice, \
     or stored in another encoding?";
-const NOT_AN_ID: &str = "the value of data key `access_key_id` is no access key id; expected 16 to 128 letters and \
-    digits, such as AKIAIOSFODNN7EXAMPLE (are the two values swapped?)";
+const NOT_AN_ID: &str = "the value of data key `access_key_id` is no access key id; expected 16 to 128 capital letters \
+    and digits, such as AKIAIOSFODNN7EXAMPLE (are the two values swapped?)";
 
-/// What is in `access_key_id` and in `secret_access_key`, and what is said of it.
-const BAD: &[(&str, Option<&[u8]>, Option<&[u8]>, &str)] = &[
+type Value = Option<&'static [u8]>;
+
+/// A name, what is in `access_key_id` and in `secret_access_key`, and what is said of it.
+const BAD: &[(&str, Value, Value, &str)] = &[
     ("no-data", None, None, NO_ID),
     ("no-id", None, Some(SECRET.as_bytes()), NO_ID),
     ("no-secret", Some(ID.as_bytes()), None, NO_SECRET),
@@ -66,7 +68,7 @@ const BAD: &[(&str, Option<&[u8]>, Option<&[u8]>, &str)] = &[
     ),
 ];
 
-fn add(world: &World, name: &str, labels: Value, id: Option<&[u8]>, secret: Option<&[u8]>) {
+fn add(world: &World, name: &str, labels: serde_json::Value, id: Value, secret: Value) {
     let mut data = json!({});
     for (key, value) in [("access_key_id", id), ("secret_access_key", secret)] {
         if let Some(value) = value {
@@ -242,10 +244,33 @@ fn an_immutable_source_works_for_ecr_update() {
 }
 
 #[test]
-fn one_key_id_with_two_secrets_is_told() {
+fn a_swapped_pair_whose_secret_is_letters_and_digits_is_not_shown() {
+    // More than a quarter of all secrets have neither `+` nor `/`.
+    let plain = "wJalrXUtnFEMIaK7MDENGabPxRfiCYEXAMPLEKEY";
+    for job in ["rotate", "ecr-update"] {
+        let world = World::new();
+        world.add_key_secret("s", plain, ID);
+        world.add_pull_secret("pull", "s", "eu-west-1", "{}");
+        let program = program(&world, &[job]);
+        let run = world.check(program.clone().env("RUST_LOG", "trace"));
+        assert!(!run.stderr.contains(plain), "the secret was printed");
+        let lines = if job == "rotate" {
+            [format!("ERROR t/s: {NOT_AN_ID}"), super::ROTATE_FAILED.to_owned()]
+        } else {
+            [
+                format!("ERROR t/pull: annotation `aws-ecr-updater/secret` names Secret t/s: {NOT_AN_ID}"),
+                super::ECR_FAILED.to_owned(),
+            ]
+        };
+        changes_nothing(&world, program, 1, &[&lines[0], &lines[1]]);
+        assert_eq!(world.aws.operations(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn one_key_id_with_two_secrets_stops_the_rotation_of_both() {
     let world = super::rotate_world();
     world.add_key_secret("t", &world.key.id, SECRET);
-    world.cloud.deny("ci", "iam:CreateAccessKey");
     changes_nothing(
         &world,
         program(&world, &["rotate"]),
@@ -253,12 +278,37 @@ fn one_key_id_with_two_secrets_is_told() {
         &[
             "ERROR t/t: key KEY is also in t/s, with another secret access key; one of the two is wrong: put the same pair \
              into both",
-            "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci",
-            "ERROR t/s: no new key was made: CreateAccessKey with key KEY at AWS: AccessDenied (403, request id ID): User: \
-             arn:aws:iam::123456789012:user/ci is not authorized to perform: iam:CreateAccessKey on resource: user ci \
-             because no identity-based policy allows the iam:CreateAccessKey action; allow `iam:CreateAccessKey` to the \
-             user that owns this key; the Secret keeps key KEY",
+            "ERROR t/s: key KEY is also in t/t, which cannot be rotated with it; nothing was done; put the whole pair there, \
+             or take the key out",
             "INFO  rotate: 2 Secrets with label aws-rotate-key=true in namespace t: 0 rotated, 2 failed",
         ],
     );
+    assert_eq!(world.aws.operations(), Vec::<String>::new());
+}
+
+#[test]
+fn half_a_pair_elsewhere_stops_the_rotation_of_the_whole_one() {
+    let world = super::rotate_world();
+    world.add_key_secret("same", &world.key.id, &world.key.secret);
+    let metadata = |name: &str| json!({"name": name, "namespace": NAMESPACE, "labels": {"aws-rotate-key": "true"}});
+    world
+        .cluster
+        .add_secret(json!({"metadata": metadata("half"), "stringData": {"access_key_id": world.key.id}}));
+    let config = format!("[default]\naws_access_key_id = {}\n", world.key.id);
+    world
+        .cluster
+        .add_secret(json!({"metadata": metadata("other"), "stringData": {"config": config}}));
+    changes_nothing(
+        &world,
+        program(&world, &["rotate"]),
+        1,
+        &[
+            &format!("ERROR t/half: {NO_SECRET}"),
+            &format!("ERROR t/other: {NO_ID}"),
+            "ERROR t/s, t/same: key KEY is also in t/half, t/other, which cannot be rotated with it; nothing was done; put \
+             the whole pair there, or take the key out",
+            "INFO  rotate: 4 Secrets with label aws-rotate-key=true in namespace t: 0 rotated, 4 failed",
+        ],
+    );
+    assert_eq!(world.aws.operations(), Vec::<String>::new());
 }

@@ -5,11 +5,11 @@
 //! `SERVICE_ACCOUNT` names; `.ci/check-image` makes it.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::support::program::{NAMESPACE, Program, VERBS, World};
+use crate::support::program::{NAMESPACE, Program, Run, VERBS, World};
 use crate::support::script::Fault;
 use crate::support::server::Server;
 use crate::support::tls::Authority;
@@ -44,13 +44,23 @@ impl Pod {
         }
     }
 
-    /// The image's program in this pod. The image's own command is the job when no argument is given.
+    /// The image's program in this pod.
     fn program(&self) -> Program {
         Program::new(required("RUN_IN_IMAGE"))
             .env("SERVICE_ACCOUNT", self.account.display().to_string())
             .env("KUBERNETES_SERVICE_HOST", &self.host)
             .env("KUBERNETES_SERVICE_PORT", self.server.port().to_string())
             .env("AWS_ENDPOINT_URL", self.world.aws.url())
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let token = fs::read_to_string(self.account.join("token")).unwrap_or_default();
+        let run = run(&self.world, self.program().args(arguments));
+        assert!(
+            token.is_empty() || !run.stderr.contains(&token),
+            "the token was printed"
+        );
+        run
     }
 }
 
@@ -70,7 +80,7 @@ fn mount_version(account: &Path, version: &str, authority: &str, token: &str) {
 fn a_rotation_in_a_pod(host: &str) {
     let pod = Pod::new(host);
     let world = &pod.world;
-    let run = run(world, pod.program());
+    let run = pod.run(&[]);
     let log = run.log(world);
     let done = "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 1 rotated, 0 failed";
     assert_eq!(log.last().map(String::as_str), Some(done), "{log:#?}");
@@ -111,7 +121,7 @@ fn a_token_that_the_kubelet_renews_during_the_run_is_read_again() {
     };
     let list = "GET /api/v1/namespaces/t/secrets";
     pod.server.script().once(list, Fault::CallAfter(Arc::new(renew)));
-    let run = run(&pod.world, pod.program());
+    let run = pod.run(&[]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert_eq!(pod.server.operations(), [list, PUT, list]);
 }
@@ -121,27 +131,35 @@ fn exit_codes_pass_through_the_image() {
     let pod = Pod::new("127.0.0.1");
     let world = &pod.world;
     world.add_key_secret("broken", "", "");
-    let one = run(world, pod.program().arg("rotate"));
-    let log = one.log(world);
+    let one = pod.run(&["rotate"]);
+    // buildah may add lines of its own when a program fails.
+    let of_the_program = |line: &String| ["INFO ", "WARN ", "ERROR "].iter().any(|level| line.starts_with(level));
+    let log: Vec<String> = one.log(world).into_iter().filter(of_the_program).collect();
     let done = "INFO  rotate: 2 Secrets with label aws-rotate-key=true in namespace t: 1 rotated, 1 failed";
-    assert_eq!(log.last().map(String::as_str), Some(done), "{log:#?}");
+    assert_eq!(log.last().map(String::as_str), Some(done), "{}", one.stderr);
     assert_eq!(one.code, Some(1));
 
-    let two = run(world, pod.program().arg("--no-such-option"));
+    let two = pod.run(&["--no-such-option"]);
     assert_eq!(
         two.stderr,
-        "Unrecognized argument: --no-such-option\n\nRun `aws-iam-credential-rotate --help` for usage.\n"
+        "Unrecognized argument: --no-such-option\nRun `aws-iam-credential-rotate --help` for usage.\n"
     );
     assert_eq!(two.code, Some(2));
 
-    fs::remove_file(pod.account.join("token")).unwrap();
-    let no_token = run(world, pod.program());
-    assert_eq!(
-        no_token.log(world),
-        [
-            "ERROR the pod's service account is of no use: `/var/run/secrets/kubernetes.io/serviceaccount/token`: No such \
-             file or directory (os error 2); is `automountServiceAccountToken` off?"
-        ]
-    );
+    // The image's user is not root, which could read this.
+    let why = |why: &str| {
+        format!(
+            "ERROR the pod's service account is of no use: `/var/run/secrets/kubernetes.io/serviceaccount/token`: {why}; \
+             is `automountServiceAccountToken` off?"
+        )
+    };
+    let token = pod.account.join("token");
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    let not_readable = pod.run(&[]);
+    assert_eq!(not_readable.log(world), [why("Permission denied (os error 13)")]);
+    assert_eq!(not_readable.code, Some(2));
+    fs::remove_file(&token).unwrap();
+    let no_token = pod.run(&[]);
+    assert_eq!(no_token.log(world), [why("No such file or directory (os error 2)")]);
     assert_eq!(no_token.code, Some(2));
 }

@@ -1,13 +1,10 @@
 //! `kubectl` and the embedded API: whether a stand-in answers as an API server does is best judged by the client that
-//! everybody uses. Then both `kubectl` and the program at the same Secret.
+//! everybody uses.
 
-use std::sync::Arc;
-
-use serde_json::Value;
+mod edits;
 
 use crate::support::program::{NAMESPACE, Program, World};
-use crate::support::script::Fault;
-use crate::tools::{kubectl, output, pair_by_kubectl, program, refusal, run};
+use crate::tools::{kubectl, output, refusal};
 
 /// A world, and what `kubectl` prints in it for an administrator.
 struct Desk {
@@ -31,18 +28,7 @@ impl Desk {
         output(self.kubectl(arguments)).trim_end().to_owned()
     }
 
-    /// A Secret as `kubectl` shows it, without what differs from run to run.
-    fn yaml(&self, name: &str) -> String {
-        let yaml = self.says(&["get", "secret", name, "-o", "yaml", "--show-managed-fields"]);
-        let differs = ["  creationTimestamp:", "  resourceVersion:", "  uid:", "    time:"];
-        let lines: Vec<&str> = yaml
-            .lines()
-            .filter(|line| !differs.iter().any(|name| line.starts_with(name)))
-            .collect();
-        lines.join("\n")
-    }
-
-    /// Creates and labels the Secret `s` with the user's key, as the README says it.
+    /// Creates and labels the Secret `s` with the user's key, as somebody would by hand.
     fn create_key_secret(&self) {
         let id = format!("--from-literal=access_key_id={}", self.world.key.id);
         let secret = format!("--from-literal=secret_access_key={}", self.world.key.secret);
@@ -54,13 +40,6 @@ impl Desk {
             self.says(&["label", "secret", "s", "aws-rotate-key=true"]),
             "secret/s labeled"
         );
-    }
-
-    /// Rotates, and tells the log.
-    fn rotate(&self) -> Vec<String> {
-        let run = run(&self.world, program(&self.world).arg("rotate"));
-        assert_eq!(run.code, Some(0), "{}", run.stderr);
-        run.log(&self.world)
     }
 }
 
@@ -233,148 +212,4 @@ fn who_may_only_get_and_list_reads_everything_and_changes_nothing() {
     );
     assert_eq!(desk.world.cluster.names(), ["t/s"]);
     assert_eq!(desk.world.cluster.secret(NAMESPACE, "s"), before);
-}
-
-#[test]
-fn rotations_between_edits_by_kubectl_keep_what_kubectl_wrote_and_are_signed_with_the_programs_name() {
-    let desk = Desk::new();
-    desk.create_key_secret();
-    desk.rotate();
-    assert_eq!(desk.says(&["annotate", "secret", "s", "team=a"]), "secret/s annotated");
-    desk.rotate();
-    let pair = pair_by_kubectl(&desk.world, &desk.admin, "s");
-    let keys = desk.world.cloud.keys("ci");
-    assert_eq!((keys.len(), keys[0].id.as_str()), (1, pair.id.as_str()));
-    assert!(desk.world.cloud.secret_of(&pair.id) == Some(pair.secret));
-    let value = |field: &str| desk.says(&["get", "secret", "s", "-o", &format!("jsonpath={{.data.{field}}}")]);
-    let expected = EDITED_AND_ROTATED
-        .replace("ID", &value("access_key_id"))
-        .replace("SECRET", &value("secret_access_key"));
-    // Not `assert_eq`: a failing test prints no secret, even a made-up one.
-    for (line, expected) in desk.yaml("s").lines().zip(expected.lines()) {
-        assert!(
-            line == expected,
-            "expected a line that begins with `{}`",
-            expected.split(": ").next().unwrap()
-        );
-    }
-    assert_eq!(desk.yaml("s").lines().count(), expected.lines().count());
-}
-
-const EDITED_AND_ROTATED: &str = r#"apiVersion: v1
-data:
-  access_key_id: ID
-  secret_access_key: SECRET
-kind: Secret
-metadata:
-  annotations:
-    team: a
-  labels:
-    aws-rotate-key: "true"
-  managedFields:
-  - apiVersion: v1
-    fieldsType: FieldsV1
-    fieldsV1:
-      f:data: {}
-      f:type: {}
-    manager: kubectl-create
-    operation: Update
-  - apiVersion: v1
-    fieldsType: FieldsV1
-    fieldsV1:
-      f:metadata:
-        f:labels:
-          .: {}
-          f:aws-rotate-key: {}
-    manager: kubectl-label
-    operation: Update
-  - apiVersion: v1
-    fieldsType: FieldsV1
-    fieldsV1:
-      f:metadata:
-        f:annotations:
-          .: {}
-          f:team: {}
-    manager: kubectl-annotate
-    operation: Update
-  - apiVersion: v1
-    fieldsType: FieldsV1
-    fieldsV1:
-      f:data:
-        f:access_key_id: {}
-        f:secret_access_key: {}
-    manager: aws-iam-credential-rotate
-    operation: Update
-  name: s
-  namespace: t
-type: Opaque"#;
-
-#[test]
-fn an_edit_by_kubectl_just_before_the_write_is_kept_and_the_key_is_rotated() {
-    let desk = Desk::new();
-    desk.create_key_secret();
-    let annotate = desk.kubectl(&["annotate", "secret", "s", "team=a"]);
-    let put = "PUT /api/v1/namespaces/t/secrets/s";
-    desk.world
-        .kube
-        .script()
-        .once(put, Fault::CallBefore(Arc::new(move || drop(output(annotate.clone())))));
-    let log = desk.rotate();
-    let warnings: Vec<&String> = log.iter().filter(|line| !line.starts_with("INFO")).collect();
-    assert_eq!(warnings, ["X"]);
-    let answers: Vec<Option<u16>> = desk
-        .world
-        .kube
-        .recorded()
-        .iter()
-        .filter(|r| r.operation == put)
-        .map(|r| r.status)
-        .collect();
-    assert_eq!(answers, [Some(409), Some(200)]);
-
-    let annotation = "jsonpath={.metadata.annotations.team}";
-    assert_eq!(desk.says(&["get", "secret", "s", "-o", annotation]), "a");
-    let pair = pair_by_kubectl(&desk.world, &desk.admin, "s");
-    assert_ne!(pair.id, desk.world.key.id);
-    let keys = desk.world.cloud.keys("ci");
-    assert_eq!((keys.len(), keys[0].id.as_str()), (1, pair.id.as_str()));
-    assert!(desk.world.cloud.secret_of(&pair.id) == Some(pair.secret));
-}
-
-#[test]
-fn a_manifest_that_is_applied_again_puts_a_dead_key_back_and_the_next_run_says_so() {
-    let desk = Desk::new();
-    let old = &desk.world.key;
-    let manifest = serde_json::json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "labels": {"aws-rotate-key": "true"}},
-        "stringData": {"access_key_id": old.id, "secret_access_key": old.secret},
-    });
-    let manifest = desk.world.files.file("s.json", Value::to_string(&manifest));
-    let manifest = manifest.to_str().unwrap();
-    assert_eq!(desk.says(&["apply", "-f", manifest]), "secret/s created");
-    // Not by `run`, which looks for secrets in annotations too: `kubectl apply` has put this one there.
-    let rotate = || program(&desk.world).arg("rotate").run();
-    assert_eq!(rotate().code, Some(0));
-    let new = pair_by_kubectl(&desk.world, &desk.admin, "s");
-    assert_eq!(desk.says(&["apply", "-f", manifest]), "secret/s configured");
-    assert_eq!(pair_by_kubectl(&desk.world, &desk.admin, "s").id, old.id);
-
-    let run = rotate();
-    assert_eq!(
-        run.log(&desk.world),
-        [
-            format!(
-                "ERROR t/s: GetCallerIdentity with key {} at AWS: InvalidClientTokenId (403, request id ID): The security \
-                 token included in the request is invalid; the key is deleted, inactive, of another partition, or too \
-                 new; put a working pair into the Secret; nothing was done",
-                old.id
-            ),
-            "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed".into(),
-        ]
-    );
-    assert_eq!(run.code, Some(1));
-    // The key that works is not touched, nor is the Secret.
-    let keys = desk.world.cloud.keys("ci");
-    assert_eq!((keys.len(), keys[0].id.as_str()), (1, new.id.as_str()));
-    assert_eq!(desk.world.cluster.writes(NAMESPACE, "s").len(), 3);
 }

@@ -7,6 +7,7 @@
 mod support;
 
 mod in_cluster;
+mod jobs;
 mod kubectl;
 mod moto;
 mod sandbox;

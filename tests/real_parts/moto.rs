@@ -1,150 +1,13 @@
 //! `rotate` and `ecr-update` against moto, which checks signatures and policies with code that shares nothing with this
 //! project's. What came of it is read by `kubectl` and the AWS CLI.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+mod server;
 
 use serde_json::Value;
 
-use crate::support::program::{NAMESPACE, Run, Scratch, World};
-use crate::tools::{Pair, aws, kubectl, output, pair_by_kubectl, program, refusal, required, run, value_by_kubectl};
-
-/// Starting it takes a second or two. It is no measure of speed.
-const NEVER_STARTS: Duration = Duration::from_secs(120);
-
-/// A running moto, ended when dropped.
-struct Moto {
-    child: Child,
-    url: String,
-    _home: Scratch,
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Moto {
-    /// Every request after the first `unauthenticated` ones must be signed, and permitted by a policy.
-    fn start(unauthenticated: usize) -> Moto {
-        let home = Scratch::new();
-        // With port 0 it takes a free one and says which.
-        let mut child = Command::new(required("MOTO_SERVER"))
-            .args(["-H", "127.0.0.1", "-p", "0"])
-            .env_clear()
-            .env("HOME", home.path())
-            .env("INITIAL_NO_AUTH_ACTION_COUNT", unauthenticated.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("moto_server is a program");
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (sender, receiver) = mpsc::channel();
-        // Reads on to the end, so that moto never waits for room to log into.
-        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(sender.send(line))));
-        let mut moto = Moto {
-            child,
-            url: String::new(),
-            _home: home,
-        };
-        let mut said = String::new();
-        while moto.url.is_empty() {
-            let line = receiver.recv_timeout(NEVER_STARTS);
-            let line = line.unwrap_or_else(|_| panic!("moto did not start; it said: {said}"));
-            if let Some((_, url)) = line.split_once(" * Running on ") {
-                moto.url = url.trim().to_owned();
-            }
-            said += &line;
-        }
-        moto
-    }
-
-    /// Starts it with these users, each with a key and with these policies of `deploy/iam`.
-    fn with_users<const N: usize>(users: [(&str, &[&str]); N]) -> (Moto, [Pair; N]) {
-        // Each step is one request: the user, its policies, its key.
-        let moto = Moto::start(users.iter().map(|(_, policies)| 2 + policies.len()).sum());
-        let nobody = Pair {
-            id: "AKIAIOSFODNN7EXAMPLE".into(),
-            secret: "nobody's".into(),
-        };
-        let iam = |arguments: &[&str]| moto.aws(&nobody, &[&["iam"], arguments].concat());
-        let pairs = users.map(|(user, policies)| {
-            iam(&["create-user", "--user-name", user]);
-            for name in policies {
-                let put = [
-                    "put-user-policy",
-                    "--user-name",
-                    user,
-                    "--policy-name",
-                    name,
-                    "--policy-document",
-                ];
-                iam(&[&put[..], &[&policy(name)]].concat());
-            }
-            pair(&iam(&["create-access-key", "--user-name", user]))
-        });
-        // From here on who is nobody is refused; else all that follows would prove nothing.
-        assert_eq!(moto.refusal(&nobody), UNKNOWN_KEY);
-        (moto, pairs)
-    }
-
-    fn aws(&self, pair: &Pair, arguments: &[&str]) -> Value {
-        let printed = output(aws(&self.url, pair).args(arguments));
-        if printed.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_str(&printed).expect("JSON, as asked for")
-        }
-    }
-
-    /// The ids of the user's keys, as listed with this pair.
-    fn keys(&self, pair: &Pair) -> Vec<String> {
-        let listed = self.aws(pair, &["iam", "list-access-keys"]);
-        let keys = listed["AccessKeyMetadata"].as_array().expect("a list of keys");
-        keys.iter()
-            .map(|key| key["AccessKeyId"].as_str().expect("an id").to_owned())
-            .collect()
-    }
-
-    /// How the AWS CLI is refused with this pair.
-    fn refusal(&self, pair: &Pair) -> String {
-        refusal(aws(&self.url, pair).args(&["iam", "list-access-keys"]))
-    }
-}
-
-const UNKNOWN_KEY: &str = "An error occurred (InvalidClientTokenId) when calling the ListAccessKeys operation: The \
-    security token included in the request is invalid.";
-
-/// A policy of `deploy/iam` for every resource: moto compares a statement's `Resource` with the text `*`, so the patterns
-/// in these files would permit nothing there. That they match the right ARNs is checked by `.ci/check_deploy.py`.
-fn policy(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("deploy/iam")
-        .join(format!("{name}.json"));
-    let text = fs::read_to_string(&path).expect("a policy in deploy/iam");
-    let mut policy: Value = serde_json::from_str(&text).expect("JSON");
-    for statement in policy["Statement"].as_array_mut().expect("statements") {
-        statement["Resource"] = "*".into();
-    }
-    policy.to_string()
-}
-
-/// The pair in the answer to CreateAccessKey.
-fn pair(created: &Value) -> Pair {
-    let text = |name: &str| created["AccessKey"][name].as_str().expect("a new key").to_owned();
-    Pair {
-        id: text("AccessKeyId"),
-        secret: text("SecretAccessKey"),
-    }
-}
+use self::server::{Moto, UNKNOWN_KEY, pair};
+use crate::support::program::{NAMESPACE, Run, World};
+use crate::tools::{kubectl, output, pair_by_kubectl, program, run, value_by_kubectl};
 
 /// A run of the program with moto for AWS.
 fn run_at(moto: &Moto, world: &World, command: &str) -> Run {
@@ -188,6 +51,32 @@ fn after_each_of_two_rotations_the_new_pair_works_and_the_old_one_is_refused() {
         assert_eq!(moto.refusal(&old), UNKNOWN_KEY);
         old = new;
     }
+}
+
+/// That moto refuses what is wrongly signed is what makes it a judge of the rest.
+#[test]
+fn a_wrong_secret_is_refused_and_nothing_is_touched() {
+    let (moto, [right]) = Moto::with_users([("ci", MAY_ROTATE)]);
+    let world = World::new();
+    world.add_key_secret("s", &right.id, "wrong/but/as/long/as/a/real/secret/key/is");
+    let run = run_at(&moto, &world, "rotate");
+    assert_eq!(
+        run.log(&world),
+        [
+            format!(
+                "ERROR t/s: GetCallerIdentity with key {} at {}: SignatureDoesNotMatch (403, request id ID): The request \
+                 signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and \
+                 signing method. Consult the service documentation for details; the secret access key does not belong to \
+                 this key id; put the right one into the Secret; nothing was done",
+                right.id,
+                moto.address()
+            ),
+            "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed".into(),
+        ]
+    );
+    assert_eq!(run.code, Some(1));
+    assert_eq!(moto.keys(&right), [right.id.as_str()]);
+    assert_eq!(world.cluster.writes(NAMESPACE, "s").len(), 1);
 }
 
 #[test]
@@ -279,18 +168,15 @@ fn users_that_may_are_rotated_and_one_that_may_not_shows_in_the_exit_code() {
     let run = run_at(&moto, &world, "rotate");
     let log = run.log(&world);
     let errors: Vec<&String> = log.iter().filter(|line| !line.starts_with("INFO")).collect();
-    assert_eq!(errors.len(), 1, "{log:?}");
-    let address = moto.url.strip_prefix("http://").unwrap();
-    let before = format!(
-        "ERROR t/b: ListAccessKeys with key {} at {address}: AccessDenied (403",
-        none.id
-    );
-    let after = "): User: arn:aws:iam::123456789012:user/none is not authorized to perform: iam:ListAccessKeys; allow \
-        `iam:ListAccessKeys` to the user that owns this key; nothing was done";
-    assert!(
-        errors[0].starts_with(&before) && errors[0].ends_with(after),
-        "{}",
-        errors[0]
+    assert_eq!(
+        errors,
+        [&format!(
+            "ERROR t/b: ListAccessKeys with key {} at {}: AccessDenied (403, request id ID): User: \
+             arn:aws:iam::123456789012:user/none is not authorized to perform: iam:ListAccessKeys; allow \
+             `iam:ListAccessKeys` to the user that owns this key; nothing was done",
+            none.id,
+            moto.address()
+        )]
     );
     assert_eq!(
         log.last().map(String::as_str),

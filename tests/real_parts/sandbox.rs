@@ -40,8 +40,16 @@ impl Drop for Sandbox {
 #[test]
 fn the_recipe_works_with_kubectl_and_the_aws_cli_and_shows_what_the_table_shows() {
     let files = Scratch::new();
-    // Cargo needs its own environment; the sandbox hands none of it on to the program.
-    let mut child = Command::new(env!("CARGO"))
+    // Cargo needs its environment, but for what it set itself to run this test: some build scripts take that for a change
+    // and build anew. The sandbox hands nothing of it on to the program.
+    let mut cargo = Command::new(env!("CARGO"));
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name);
+        }
+    }
+    let mut child = cargo
         .args(["run", "--locked", "--example", "sandbox", "--", "--keep", "--program"])
         .arg(required("PROGRAM_UNDER_TEST"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -49,7 +57,7 @@ fn the_recipe_works_with_kubectl_and_the_aws_cli_and_shows_what_the_table_shows(
         .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(fs::File::create(files.path().join("stderr")).unwrap())
         .spawn()
         .expect("cargo is there, it runs this test");
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -59,20 +67,38 @@ fn the_recipe_works_with_kubectl_and_the_aws_cli_and_shows_what_the_table_shows(
     let mut said: Vec<String> = Vec::new();
     while said.last().is_none_or(|line| line != "Press Ctrl-C here to end it.") {
         let line = receiver.recv_timeout(NEVER_STARTS);
-        said.push(line.unwrap_or_else(|_| panic!("the sandbox ended or hangs; it said: {}", said.join("\n"))));
+        said.push(line.unwrap_or_else(|_| {
+            let errors = fs::read_to_string(files.path().join("stderr")).unwrap();
+            panic!("the sandbox ended or hangs; it said: {}\n{errors}", said.join("\n"))
+        }));
     }
 
-    let after = said
-        .iter()
-        .rposition(|line| line == "AFTER ECR-UPDATE")
-        .expect("a table after each job");
-    let row = |what: &str| {
-        let rows = said[after..].iter().filter_map(|line| line.trim().strip_prefix(what));
-        rows.map(|is| is.trim().to_owned()).collect::<Vec<_>>()
+    let rows = |table: &str, what: &str| -> Vec<String> {
+        let from = said
+            .iter()
+            .position(|line| line == table)
+            .unwrap_or_else(|| panic!("no table {table}"));
+        let table = said[from + 1..].iter().take_while(|line| line.starts_with("  "));
+        table
+            .filter_map(|line| line.trim().strip_prefix(what))
+            .map(|is| is.trim().to_owned())
+            .collect()
     };
-    let key = row("access_key_id");
-    assert_eq!(row("IAM user ci"), [format!("{} Active", key[0])]);
-    assert_eq!(row("secret_access_key"), ["(not shown) works"]);
+    let old = rows("BEFORE", "access_key_id");
+    let key = rows("AFTER ECR-UPDATE", "access_key_id");
+    assert_eq!(rows("BEFORE", "IAM user ci"), [format!("{} Active", old[0])]);
+    assert_eq!(rows("AFTER ECR-UPDATE", "IAM user ci"), [format!("{} Active", key[0])]);
+    assert_ne!(key, old);
+    assert_eq!(rows("AFTER ECR-UPDATE", "secret_access_key"), ["(not shown) works"]);
+    let ecr = "123456789012.dkr.ecr.eu-west-1.amazonaws.com yes";
+    assert_eq!(
+        rows("BEFORE", "login to "),
+        ["ghcr.io                                yes"]
+    );
+    assert_eq!(
+        rows("AFTER ECR-UPDATE", "login to "),
+        [ecr, "ghcr.io                                yes"]
+    );
 
     let begins = ["kubectl --server ", "export AWS_", "aws --endpoint-url "];
     let recipe: Vec<&str> = said

@@ -15,7 +15,7 @@ pub(crate) fn required(variable: &str) -> PathBuf {
     let path = PathBuf::from(path);
     assert!(
         path.is_absolute() && path.exists(),
-        "`{variable}` is `{}`; expected an absolute path",
+        "`{variable}` is `{}`; expected the absolute path of a file",
         path.display()
     );
     path

@@ -19,7 +19,7 @@ mod managed;
 mod object;
 mod options;
 mod patch;
-mod protobuf;
+pub mod protobuf;
 mod refusal;
 mod route;
 mod selector;

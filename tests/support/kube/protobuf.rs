@@ -32,6 +32,27 @@ pub(super) fn secret_to_json(body: &[u8]) -> Option<Value> {
     Some(Value::Object(secret))
 }
 
+/// All texts at the end of a path of field numbers in a body's object.
+pub fn texts_at(body: &[u8], path: &[u64]) -> Option<Vec<String>> {
+    let envelope = fields(body.strip_prefix(MAGIC)?)?;
+    let mut found = vec![bytes_of(&envelope, 2)?];
+    for step in path {
+        let mut deeper = Vec::new();
+        for message in found {
+            for (number, field) in fields(message)? {
+                if number == *step {
+                    deeper.push(field.bytes()?);
+                }
+            }
+        }
+        found = deeper;
+    }
+    found
+        .into_iter()
+        .map(|bytes| String::from_utf8(bytes.to_vec()).ok())
+        .collect()
+}
+
 fn metadata(message: &[u8]) -> Option<Value> {
     let mut metadata = Map::new();
     for (number, field) in fields(message)? {
