@@ -137,7 +137,7 @@ fn a_key_that_somebody_else_made_stops_the_rotation_before_anything_is_touched()
         log,
         [
             format!(
-                "ERROR t/s: {user} has another key beside {}: {} (active, made {day}, in none of the Secrets); a key that \
+                "ERROR t/s: {user} has another key beside {}: {} (active, made {day}, in no Secret with the label); a key that \
                  is not this Secret's is never touched; nothing was done; if nobody uses it, delete it with `aws iam \
                  delete-access-key --access-key-id {}`, then run again",
                 own.id, foreign.id, foreign.id
