@@ -9,6 +9,7 @@ pub mod duration;
 pub mod ecr_update;
 pub mod error;
 pub mod http;
+pub mod interrupt;
 pub mod key_secret;
 pub mod kube;
 pub mod report;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use aws_iam_credential_rotate::cli::{self, Parsed, Typed};
+use aws_iam_credential_rotate::interrupt::Interrupt;
 use aws_iam_credential_rotate::settings::{Environment, Job, Settings, VARIABLES};
 use aws_iam_credential_rotate::{aws, ecr_update, http, kube, rotate};
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
@@ -48,9 +49,16 @@ fn run(typed: &Typed) -> u8 {
         http::Client::new(settings.aws_roots, settings.aws_limits),
         settings.endpoints,
     );
+    let interrupt = match Interrupt::by_signals() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            log::error!("SIGTERM and SIGINT cannot be handled: {error}");
+            return WRONG_USAGE;
+        }
+    };
     let tally = match &settings.job {
-        Job::Rotate(settings) => rotate::run(&kube, &aws, settings),
-        Job::EcrUpdate(settings) => ecr_update::run(&kube, &aws, settings),
+        Job::Rotate(settings) => rotate::run(&kube, &aws, settings, &interrupt),
+        Job::EcrUpdate(settings) => ecr_update::run(&kube, &aws, settings, &interrupt),
     };
     match tally {
         Ok(tally) => {

@@ -40,19 +40,13 @@ impl Trap {
     }
 }
 
-fn world() -> World {
-    let world = World::new();
-    world.add_key_secret("s", &world.key.id.clone(), &world.key.secret.clone());
-    world
-}
-
 /// One of a world's two servers.
 type Pick = fn(&World) -> &Server;
 
 /// Kills the program at one request and looks at what it left.
 fn kill_at(server: Pick, n: usize, after: bool) {
     let case = format!("request {n}, {} its effect", if after { "after" } else { "before" });
-    let world = world();
+    let world = World::with_key_secret();
     let trap = Trap::set(server(&world), n, after);
     let mut child = world.program(under_test()).arg("rotate").start();
     trap.reached
@@ -107,7 +101,7 @@ fn assert_kept(world: &World, case: &str) {
 
 /// How many requests an ordinary rotation makes to AWS and to Kubernetes.
 fn requests() -> (usize, usize) {
-    let world = world();
+    let world = World::with_key_secret();
     assert_eq!(world.run(&["rotate"]).code, Some(0));
     (world.aws.operations().len(), world.kube.operations().len())
 }

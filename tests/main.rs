@@ -7,4 +7,5 @@ mod process;
 mod readme;
 mod rotate;
 mod samples;
+mod signals;
 mod support;

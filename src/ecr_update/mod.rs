@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::aws::ecr::{self, Login};
 use crate::aws::{self, KeyPair, Meaning, Region};
 use crate::error::Fault;
+use crate::interrupt::Interrupt;
 use crate::key_secret;
 use crate::kube::{self, Key, Scope, Secret};
 use crate::report::Tally;
@@ -44,7 +45,12 @@ pub struct Settings {
 /// # Errors
 ///
 /// When the Secrets cannot be listed.
-pub fn run(kube: &kube::Client, aws: &aws::Client, settings: &Settings) -> Result<Tally, kube::Error> {
+pub fn run(
+    kube: &kube::Client,
+    aws: &aws::Client,
+    settings: &Settings,
+    interrupt: &Interrupt,
+) -> Result<Tally, kube::Error> {
     let secrets = kube.list_secrets(&settings.scope, LABEL)?;
     let mut tally = Tally::new("ecr-update", LABEL, "refreshed", &settings.scope, secrets.len());
     let mut logins = Logins {
@@ -55,6 +61,11 @@ pub fn run(kube: &kube::Client, aws: &aws::Client, settings: &Settings) -> Resul
     };
     for secret in secrets {
         let name = secret.key.clone();
+        if interrupt.is_set() {
+            log::error!("{name}: stopped by a signal; nothing was done; run again");
+            tally.failed(1);
+            continue;
+        }
         match refresh(&mut logins, settings, secret) {
             Ok(line) => {
                 log::info!("{name}: {line}");

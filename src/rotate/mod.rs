@@ -16,6 +16,7 @@ use self::group::Mentions;
 use self::protocol::{Outcome, Policy, Step};
 use self::rotation::Rotation;
 use crate::aws::{self, Region};
+use crate::interrupt::Interrupt;
 use crate::kube::{self, Scope};
 use crate::report::Tally;
 
@@ -57,7 +58,12 @@ const MOST_UNDER_WAY: usize = 16;
 /// # Errors
 ///
 /// When the Secrets cannot be listed.
-pub fn run(kube: &kube::Client, aws: &aws::Client, settings: &Settings) -> Result<Tally, kube::Error> {
+pub fn run(
+    kube: &kube::Client,
+    aws: &aws::Client,
+    settings: &Settings,
+    interrupt: &Interrupt,
+) -> Result<Tally, kube::Error> {
     let secrets = kube.list_secrets(&settings.scope, LABEL)?;
     let mut tally = Tally::new("rotate", LABEL, "rotated", &settings.scope, secrets.len());
     let mentions = Mentions::of(&secrets);
@@ -86,7 +92,7 @@ pub fn run(kube: &kube::Client, aws: &aws::Client, settings: &Settings) -> Resul
             }
         }
     }
-    drive(&servers, &policy, rotations, &mut |rotation, outcome| {
+    drive(&servers, &policy, rotations, interrupt, &mut |rotation, outcome| {
         let verdict = wording::verdict(rotation, outcome, &mentions);
         if let Some((count, line)) = verdict.good {
             log::info!("{line}");
@@ -106,6 +112,7 @@ fn drive(
     servers: &Servers<'_>,
     policy: &Policy,
     mut fresh: VecDeque<Rotation>,
+    interrupt: &Interrupt,
     finish: &mut dyn FnMut(&Rotation, &Outcome),
 ) {
     let start = Instant::now();
@@ -120,13 +127,13 @@ fn drive(
             },
             (Some(at), _) => {
                 let (due, rotation) = waiting.swap_remove(at);
-                std::thread::sleep(due.saturating_sub(start.elapsed()));
+                interrupt.wait(due.saturating_sub(start.elapsed()));
                 rotation
             }
             (None, _) => return,
         };
         let outcome = loop {
-            match protocol::decide(&rotation.observe(), policy, start.elapsed()) {
+            match protocol::decide(&rotation.observe(interrupt.is_set()), policy, start.elapsed()) {
                 Step::Wait(until) => {
                     waiting.push((until, rotation));
                     break None;

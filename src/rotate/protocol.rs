@@ -44,6 +44,8 @@ pub struct Observation<'a> {
     pub create: &'a Create,
     /// How the new key is taken.
     pub trust: Trust,
+    /// Whether somebody wants the run to stop.
+    pub stopping: bool,
     /// Whether a Secret that is not of the group speaks of the old key.
     pub elsewhere: bool,
     /// Which Secrets were found to speak of the old key.
@@ -201,6 +203,8 @@ pub enum Which {
 pub enum Outcome {
     /// Every Secret that is still there and still of the group holds the new key, and the old one is gone.
     Rotated,
+    /// The run was asked to stop before the new key was sent to a Secret. It is deleted again, if there was one.
+    Interrupted,
     /// A question before the create got no good answer, which says why. Nothing was done.
     Stopped(String),
     /// A Secret that is not of the group speaks of the key. Nothing was done.
@@ -234,7 +238,13 @@ pub enum Outcome {
 }
 
 /// The next step.
+///
+/// A run that is asked to stop begins nothing. A new key that no Secret has been sent is withdrawn; once it has been sent to
+/// one, a few requests bring the rotation to its end, and that is the better place to stop.
 pub fn decide(seen: &Observation<'_>, policy: &Policy, now: Duration) -> Step {
+    if seen.stopping && *seen.create == Create::NotSent {
+        return Step::Finish(Outcome::Interrupted);
+    }
     match preflight(seen) {
         Some(step) => step,
         None => match seen.create {
@@ -282,7 +292,9 @@ fn with_new_key(seen: &Observation<'_>, policy: &Policy, now: Duration) -> Step 
     let never_written = seen.members.iter().all(|member| member.writes == 0);
     if never_written && seen.trust.in_a_row < policy.probes {
         let late = now >= seen.trust.deadline;
-        return if late && seen.trust.refused {
+        return if seen.stopping {
+            withdraw(seen, Outcome::Interrupted)
+        } else if late && seen.trust.refused {
             withdraw(seen, Outcome::NotTrusted)
         } else if now < seen.trust.next {
             // A key that is refused is not waited for beyond the deadline.

@@ -43,6 +43,7 @@ struct Seen {
     keys: Option<Vec<AccessKey>>,
     create: Create,
     trust: Trust,
+    stopping: bool,
     elsewhere: bool,
     old_held: Held,
     new_held: Held,
@@ -59,6 +60,7 @@ impl Seen {
             keys: None,
             create: Create::NotSent,
             trust: Trust::default(),
+            stopping: false,
             elsewhere: false,
             old_held: Held::NotLooked,
             new_held: Held::NotLooked,
@@ -98,6 +100,7 @@ impl Seen {
             keys: self.keys.as_deref(),
             create: &self.create,
             trust: self.trust,
+            stopping: self.stopping,
             elsewhere: self.elsewhere,
             old_held: self.old_held,
             new_held: self.new_held,
@@ -185,6 +188,32 @@ fn a_key_that_is_not_trusted_in_time_is_withdrawn() {
     assert_eq!(seen.decide(120), Step::DeleteNew);
     seen.new_deletion = Deletion::Failed;
     assert_eq!(seen.decide(120), Step::Finish(Outcome::NotTrusted));
+}
+
+#[test]
+fn a_run_that_is_to_stop_begins_nothing_and_ends_what_it_has_begun() {
+    let before = Seen {
+        stopping: true,
+        ..Seen::ready()
+    };
+    assert_eq!(before.decide(0), Step::Finish(Outcome::Interrupted));
+    let mut seen = Seen {
+        stopping: true,
+        ..Seen::with_trusted_key()
+    };
+    assert_eq!(
+        seen.decide(10),
+        Step::Publish(0),
+        "a trusted key is a few requests from the end"
+    );
+    seen.trust.in_a_row = 2;
+    seen.trust.next = Duration::from_secs(60);
+    assert_eq!(seen.decide(10), Step::DeleteNew);
+    seen.new_deletion = Deletion::Done;
+    assert_eq!(seen.decide(10), Step::Finish(Outcome::Interrupted));
+    seen.new_deletion = Deletion::NotTried;
+    seen.members[0].writes = 1;
+    assert_eq!(seen.decide(10), Step::Publish(0));
 }
 
 /// The run was busy elsewhere; the key never failed a probe.

@@ -97,7 +97,7 @@ impl Rotation {
             .map_or_else(|| "its user".into(), Identity::to_string)
     }
 
-    pub(super) fn observe(&self) -> Observation<'_> {
+    pub(super) fn observe(&self, stopping: bool) -> Observation<'_> {
         let who = |identity: &Identity| match (identity.is_user(), identity.is_root()) {
             (true, _) => Who::User,
             (_, true) => Who::Root,
@@ -110,6 +110,7 @@ impl Rotation {
             keys: self.keys.as_deref(),
             create: &self.create,
             trust: self.trust,
+            stopping,
             elsewhere: !self.elsewhere.is_empty(),
             old_held: self.old_holders.held,
             new_held: self.new_holders.held,

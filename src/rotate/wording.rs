@@ -66,6 +66,11 @@ fn failure(rotation: &Rotation, outcome: &Outcome, mentions: &Mentions) -> Strin
     match outcome {
         Outcome::Rotated => format!("key {new} of {owner} replaces {old}, which is deleted"),
         Outcome::Stopped(why) => format!("{why}; {unchanged}"),
+        Outcome::Interrupted if rotation.new.is_none() => format!("stopped by a signal; {unchanged}; run again"),
+        Outcome::Interrupted => format!(
+            "stopped by a signal while new key {new} was being tried; {}; run again",
+            withdrawn(rotation)
+        ),
         Outcome::Elsewhere => format!(
             "key {old} is also in {}, which cannot be rotated with it; {unchanged}; put the whole pair there, or take the \
              key out",

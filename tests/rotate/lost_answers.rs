@@ -6,19 +6,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::{PUT, assert_as_before, assert_rotated, world};
+use super::PUT;
 use crate::support::aws::{html_page, service_failure_xml, service_unavailable_xml, throttling_xml};
 use crate::support::kube::status::{internal_error, too_many_requests};
+use crate::support::program::World;
 use crate::support::script::Fault;
 use crate::support::server::Reply;
 
 #[test]
 fn a_write_whose_answer_is_lost_is_looked_at_and_not_feared() {
     for fault in [Fault::DropAfter, Fault::CutAnswer, Fault::ReplyAfter(internal_error())] {
-        let world = world();
+        let world = World::with_key_secret();
         world.kube.script().once(PUT, fault.clone());
         assert_eq!(world.run(&["rotate"]).code, Some(0), "{fault:?}");
-        assert_rotated(&world);
+        world.assert_rotated();
         let puts = world
             .kube
             .operations()
@@ -39,16 +40,16 @@ fn a_write_that_was_lost_is_sent_again() {
         Fault::ReplyInstead(internal_error()),
         Fault::ReplyInstead(too_many_requests(0)),
     ] {
-        let world = world();
+        let world = World::with_key_secret();
         world.kube.script().once(PUT, fault.clone());
         assert_eq!(world.run(&["rotate"]).code, Some(0), "{fault:?}");
-        assert_rotated(&world);
+        world.assert_rotated();
     }
 }
 
 #[test]
 fn both_keys_stay_while_a_write_may_still_be_stored() {
-    let world = world();
+    let world = World::with_key_secret();
     world.kube.script().always(PUT, Fault::ReplyInstead(internal_error()));
     let run = world.run(&["rotate"]);
     assert_eq!(run.code, Some(1));
@@ -72,7 +73,7 @@ fn a_create_without_an_answer_is_not_repeated_and_nothing_is_deleted() {
         (Fault::ReplyInstead(service_unavailable_xml()), 1),
         (Fault::ReplyAfter(service_failure_xml()), 2),
     ] {
-        let world = world();
+        let world = World::with_key_secret();
         world.aws.script().always("CreateAccessKey", fault.clone());
         let run = world.run(&["rotate"]);
         assert_eq!(run.code, Some(1), "{fault:?}");
@@ -104,16 +105,16 @@ fn a_delete_whose_answer_is_lost_is_confirmed() {
         Fault::DropAfter,
         Fault::ReplyInstead(throttling_xml()),
     ] {
-        let world = world();
+        let world = World::with_key_secret();
         world.aws.script().once("DeleteAccessKey", fault.clone());
         assert_eq!(world.run(&["rotate"]).code, Some(0), "{fault:?}");
-        assert_rotated(&world);
+        world.assert_rotated();
     }
 }
 
 #[test]
 fn an_answer_to_the_delete_that_is_not_iams_is_not_believed() {
-    let world = world();
+    let world = World::with_key_secret();
     world
         .aws
         .script()
@@ -134,7 +135,7 @@ fn an_answer_to_the_delete_that_is_not_iams_is_not_believed() {
 /// An admission webhook that puts something else into the Secret than was sent.
 #[test]
 fn what_was_stored_counts_and_not_what_was_sent() {
-    let world = world();
+    let world = World::with_key_secret();
     let (cluster, old) = (Arc::clone(&world.cluster), STANDARD.encode(&world.key.id));
     let secret = STANDARD.encode(&world.key.secret);
     let revert = move || {
@@ -153,5 +154,5 @@ fn what_was_stored_counts_and_not_what_was_sent() {
     );
     let run = world.run(&["rotate"]);
     assert_eq!(run.code, Some(1), "{:?}", run.log(&world));
-    assert_as_before(&world);
+    world.assert_as_before();
 }

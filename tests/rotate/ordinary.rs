@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{PUT, assert_rotated, world};
+use super::PUT;
 use crate::support::aws::throttling_xml;
 use crate::support::program::{VERBS, World, under_test};
 use crate::support::script::Fault;
 
 #[test]
 fn an_ordinary_rotation_makes_no_request_that_is_not_needed() {
-    let world = world();
+    let world = World::with_key_secret();
     let run = world.run(&["rotate"]);
     let new = world.value("s", "access_key_id");
     let old = &world.key.id;
@@ -150,7 +150,7 @@ fn an_id_behind_an_escape_is_rewritten_too() {
 
 #[test]
 fn secrets_with_the_same_key_are_rotated_together() {
-    let world = world();
+    let world = World::with_key_secret();
     world.add_key_secret("copy", &world.key.id, &world.key.secret);
     let run = world.run(&[]);
     let (new, old) = (world.value("s", "access_key_id"), &world.key.id);
@@ -171,7 +171,7 @@ fn secrets_with_the_same_key_are_rotated_together() {
 
 #[test]
 fn a_key_is_published_only_after_three_probes_in_a_row() {
-    let world = world();
+    let world = World::with_key_secret();
     world.cloud.propagation_requests(1);
     // Then it is accepted three times, refused once, and accepted for good.
     world.cloud.flap(3, 1);
@@ -193,7 +193,7 @@ fn a_key_is_published_only_after_three_probes_in_a_row() {
 
 #[test]
 fn users_wait_at_the_same_time() {
-    let world = world();
+    let world = World::with_key_secret();
     world.cloud.add_user("second");
     let second = world.cloud.add_key("second");
     world.add_key_secret("z", &second.id, &second.secret);
@@ -216,7 +216,7 @@ fn users_wait_at_the_same_time() {
 /// A user whose services are slow keeps the run busy; the others' keys are probed late, and are none the worse for it.
 #[test]
 fn a_key_that_is_probed_late_is_not_given_up() {
-    let world = world();
+    let world = World::with_key_secret();
     world.cloud.add_user("slow");
     let slow = world.cloud.add_key("slow");
     world.add_key_secret("z", &slow.id, &slow.secret);
@@ -225,7 +225,7 @@ fn a_key_that_is_probed_late_is_not_given_up() {
     world.aws.script().some("GetCallerIdentity", 2, 1, pause);
     let run = world.run(&["rotate", "--propagation-timeout=1s"]);
     assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
-    assert_rotated(&world);
+    world.assert_rotated();
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn a_list_of_many_pages_is_read_whole_even_when_its_token_expires() {
 
 #[test]
 fn all_namespaces_are_looked_at_when_asked_for() {
-    let world = world();
+    let world = World::with_key_secret();
     world.cluster.add_namespace("other");
     world.cluster.add_secret(json!({
         "metadata": {"name": "copy", "namespace": "other", "labels": {"aws-rotate-key": "true"}},
@@ -264,7 +264,7 @@ fn all_namespaces_are_looked_at_when_asked_for() {
         world.cluster.token("system:serviceaccount:t:rotate", &[("*", VERBS)]),
     );
     assert_eq!(world.run(&["rotate", "-A"]).code, Some(0));
-    assert_rotated(&world);
+    world.assert_rotated();
     assert_eq!(
         world.cluster.data("other", "copy", "access_key_id").unwrap(),
         world.value("s", "access_key_id").as_bytes()
@@ -288,7 +288,7 @@ fn a_secret_without_the_label_is_not_touched() {
 /// At the most verbose level, with every kind of answer: `World::run` fails when a secret shows.
 #[test]
 fn nothing_secret_is_logged_at_any_level() {
-    let world = world();
+    let world = World::with_key_secret();
     world
         .aws
         .script()

@@ -6,14 +6,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::{PUT, assert_as_before, assert_rotated, world};
+use super::PUT;
 use crate::support::aws::Status;
 use crate::support::kube::status::status_reply;
+use crate::support::program::World;
 use crate::support::script::Fault;
 
 #[test]
 fn the_old_key_stays_when_only_some_secrets_could_be_written() {
-    let world = world();
+    let world = World::with_key_secret();
     world.add_key_secret("copy", &world.key.id, &world.key.secret);
     let refusal = status_reply(403, "Forbidden", "admission webhook \"guard\" denied the request");
     world
@@ -42,18 +43,18 @@ fn the_old_key_stays_when_only_some_secrets_could_be_written() {
 
 #[test]
 fn somebody_elses_change_to_another_field_survives() {
-    let world = world();
+    let world = World::with_key_secret();
     let cluster = Arc::clone(&world.cluster);
     let edit = move || cluster.edit("t", "s", &|s| s["metadata"]["annotations"] = json!({"note": "theirs"}));
     world.kube.script().once(PUT, Fault::CallBefore(Arc::new(edit)));
     assert_eq!(world.run(&["rotate"]).code, Some(0));
-    assert_rotated(&world);
+    world.assert_rotated();
     assert_eq!(world.cluster.annotation("t", "s", "note").as_deref(), Some("theirs"));
 }
 
 #[test]
 fn somebody_elses_key_is_not_overwritten_and_ours_is_taken_back() {
-    let world = world();
+    let world = World::with_key_secret();
     let cluster = Arc::clone(&world.cluster);
     let edit = move || {
         cluster.edit("t", "s", &|s| {
@@ -81,7 +82,7 @@ fn somebody_elses_key_is_not_overwritten_and_ours_is_taken_back() {
 #[test]
 fn a_secret_that_is_deleted_or_replaced_midway_takes_no_key_with_it() {
     for replaced in [false, true] {
-        let world = world();
+        let world = World::with_key_secret();
         let (cluster, key) = (
             Arc::clone(&world.cluster),
             (world.key.id.clone(), world.key.secret.clone()),
@@ -98,7 +99,7 @@ fn a_secret_that_is_deleted_or_replaced_midway_takes_no_key_with_it() {
         world.kube.script().once(PUT, Fault::CallBefore(Arc::new(change)));
         assert_eq!(world.run(&["rotate"]).code, Some(1));
         if replaced {
-            assert_as_before(&world);
+            world.assert_as_before();
         } else {
             assert_eq!(world.key_ids(), [world.key.id.as_str()]);
         }
@@ -107,7 +108,7 @@ fn a_secret_that_is_deleted_or_replaced_midway_takes_no_key_with_it() {
 
 #[test]
 fn the_old_key_stays_while_another_secret_speaks_of_it() {
-    let world = world();
+    let world = World::with_key_secret();
     let (cluster, key) = (
         Arc::clone(&world.cluster),
         (world.key.id.clone(), world.key.secret.clone()),
@@ -134,7 +135,7 @@ fn the_old_key_stays_while_another_secret_speaks_of_it() {
 
 #[test]
 fn a_key_that_is_not_the_secrets_is_left_alone() {
-    let world = world();
+    let world = World::with_key_secret();
     let foreign = world.cloud.add_key("ci");
     world.cloud.set_status(&foreign.id, Status::Inactive);
     let run = world.run(&["rotate"]);
@@ -160,7 +161,7 @@ fn a_key_that_is_not_the_secrets_is_left_alone() {
 /// is not counted as rotated.
 #[test]
 fn a_secret_that_leaves_the_group_with_the_old_key_keeps_it_alive() {
-    let world = world();
+    let world = World::with_key_secret();
     world.add_key_secret("copy", &world.key.id, &world.key.secret);
     let (cluster, key) = (
         Arc::clone(&world.cluster),
@@ -188,7 +189,7 @@ fn a_secret_that_leaves_the_group_with_the_old_key_keeps_it_alive() {
 
 #[test]
 fn a_secret_that_somebody_else_gave_another_key_is_not_counted_as_rotated() {
-    let world = world();
+    let world = World::with_key_secret();
     world.add_key_secret("copy", &world.key.id, &world.key.secret);
     let cluster = Arc::clone(&world.cluster);
     let edit = move || {
@@ -217,7 +218,7 @@ fn a_secret_that_somebody_else_gave_another_key_is_not_counted_as_rotated() {
 /// The write is stored, its answer lost, and the Secret made anew with its content, by `kubectl replace --force` for one.
 #[test]
 fn the_new_key_stays_when_a_secret_made_anew_holds_it() {
-    let world = world();
+    let world = World::with_key_secret();
     let cluster = Arc::clone(&world.cluster);
     let remake = move || {
         let mut secret = cluster.secret("t", "s").unwrap();
@@ -242,7 +243,7 @@ fn the_new_key_stays_when_a_secret_made_anew_holds_it() {
 
 #[test]
 fn half_a_pair_of_the_same_key_stops_the_rotation_before_it_begins() {
-    let world = world();
+    let world = World::with_key_secret();
     world.cluster.add_secret(json!({
         "metadata": {"name": "half", "namespace": "t", "labels": {"aws-rotate-key": "true"}},
         "stringData": {"access_key_id": world.key.id},
@@ -263,12 +264,12 @@ fn half_a_pair_of_the_same_key_stops_the_rotation_before_it_begins() {
         ]
     );
     assert_eq!(world.aws.operations(), [""; 0]);
-    assert_as_before(&world);
+    world.assert_as_before();
 }
 
 #[test]
 fn a_foreign_key_is_named_with_the_secrets_that_speak_of_it() {
-    let world = world();
+    let world = World::with_key_secret();
     let foreign = world.cloud.add_key("ci");
     world.add_key_secret("other", &foreign.id, &foreign.secret);
     let run = world.run(&["rotate"]);

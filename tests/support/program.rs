@@ -233,6 +233,28 @@ impl World {
         }
     }
 
+    /// A world with the Secret `s` that holds the user's key.
+    pub fn with_key_secret() -> World {
+        let world = World::new();
+        world.add_key_secret("s", &world.key.id, &world.key.secret);
+        world
+    }
+
+    /// The Secret `s` holds a new key and its secret, the old one is gone, and one key was made.
+    pub fn assert_rotated(&self) {
+        let new = self.value("s", "access_key_id");
+        assert_ne!(new, self.key.id);
+        assert!(self.value("s", "secret_access_key") == self.cloud.secret_of(&new).unwrap());
+        assert_eq!((self.key_ids(), self.cloud.create_count("ci")), (vec![new], 1));
+    }
+
+    /// The Secret `s` holds the old key, and it is the only one.
+    pub fn assert_as_before(&self) {
+        assert_eq!(self.value("s", "access_key_id"), self.key.id);
+        assert!(self.value("s", "secret_access_key") == self.key.secret);
+        assert_eq!(self.key_ids(), [self.key.id.as_str()]);
+    }
+
     pub fn file(&self, name: &str) -> String {
         self.files.path().join(name).display().to_string()
     }

@@ -1,0 +1,141 @@
+//! SIGTERM, as the kubelet sends it, and SIGINT: what is under way comes to a good end, and nothing new is begun.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::program::{Run, World, under_test};
+use crate::support::script::Fault;
+use crate::support::server::Server;
+
+const SECRETS: &str = "GET /api/v1/namespaces/t/secrets";
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("a child of ours that runs");
+}
+
+/// Runs the program and sends it this signal during its first request of this operation.
+fn signalled(world: &World, server: &Server, operation: &str, arguments: &[&str], signal: Signal) -> Run {
+    let (tell, reached) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let (tell, wait) = (Mutex::new(tell), Mutex::new(wait));
+    let hook = move || {
+        let _ = tell.lock().unwrap().send(());
+        let _ = wait.lock().unwrap().recv();
+    };
+    server.script().once(operation, Fault::CallBefore(Arc::new(hook)));
+    let child = world.program(under_test()).args(arguments).start();
+    reached.recv().expect("that request");
+    send(&child, signal);
+    // The signal is delivered before the program can read the answer, which is not sent until now.
+    let _ = go_on.send(());
+    let output = child.wait_with_output().expect("a child of ours");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Run {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+#[test]
+fn nothing_is_begun_after_a_signal() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let world = World::with_key_secret();
+        let run = signalled(&world, &world.aws, "ListAccessKeys", &["rotate"], signal);
+        assert_eq!(
+            run.log(&world),
+            [
+                "ERROR t/s: stopped by a signal; nothing was done; run again",
+                "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed",
+            ]
+        );
+        assert_eq!(run.code, Some(1));
+        world.assert_as_before();
+    }
+}
+
+#[test]
+fn a_new_key_that_no_secret_has_been_sent_is_deleted_again() {
+    let world = World::with_key_secret();
+    world.cloud.propagation_requests(1000);
+    let run = signalled(&world, &world.aws, "CreateAccessKey", &["rotate"], Signal::TERM);
+    let log = run.log(&world);
+    let key = |line: &str| {
+        line.split_whitespace()
+            .find(|word| word.starts_with("AKIA"))
+            .unwrap()
+            .to_owned()
+    };
+    let (new, old) = (key(&log[2]), &world.key.id);
+    assert_eq!(
+        log[2..],
+        [
+            format!("INFO  t/s: deleted key {new}"),
+            format!(
+                "ERROR t/s: stopped by a signal while new key {new} was being tried; it was deleted again, the Secret keeps \
+                 key {old}; run again"
+            ),
+            "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed".into(),
+        ]
+    );
+    assert_eq!(run.code, Some(1));
+    world.assert_as_before();
+}
+
+#[test]
+fn a_key_that_is_being_stored_is_stored_and_the_old_one_deleted() {
+    let world = World::with_key_secret();
+    let put = "PUT /api/v1/namespaces/t/secrets/s";
+    let run = signalled(&world, &world.kube, put, &["rotate"], Signal::TERM);
+    assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
+    assert_ne!(world.value("s", "access_key_id"), world.key.id);
+    assert_eq!(world.key_ids(), [world.value("s", "access_key_id")]);
+}
+
+#[test]
+fn secrets_that_were_not_reached_are_named() {
+    let world = World::with_key_secret();
+    world.add_pull_secret("a", "s", "eu-west-1", "{}");
+    world.add_pull_secret("b", "s", "eu-west-1", "{}");
+    let run = signalled(
+        &world,
+        &world.aws,
+        "GetAuthorizationToken",
+        &["ecr-update"],
+        Signal::TERM,
+    );
+    let log = run.log(&world);
+    assert!(log[0].starts_with("INFO  t/a: login to "), "{log:?}");
+    assert_eq!(
+        log[1..],
+        [
+            "ERROR t/b: stopped by a signal; nothing was done; run again",
+            "INFO  ecr-update: 2 Secrets with label aws-ecr-updater=true in namespace t: 1 refreshed, 1 failed",
+        ]
+    );
+    assert_eq!(run.code, Some(1));
+}
+
+#[test]
+fn the_second_signal_ends_it_at_once() {
+    let world = World::with_key_secret();
+    let (tell, reached) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let hook = move || {
+        let _ = tell.lock().unwrap().send(());
+    };
+    // It is told of, and then hangs for as long as the test takes.
+    world.kube.script().once(SECRETS, Fault::CallInstead(Arc::new(hook)));
+    world.kube.script().some(SECRETS, 1, usize::MAX, Fault::HangBefore);
+    let mut child = world.program(under_test()).arg("rotate").start();
+    reached.recv().expect("a first request");
+    send(&child, Signal::TERM);
+    // A signal that is already pending is not counted twice; this one is another.
+    send(&child, Signal::INT);
+    let status = child.wait().expect("a child of ours");
+    assert_eq!((status.code(), status.signal()), (Some(1), None));
+}
