@@ -34,9 +34,7 @@ const PUT_PULL: &str = "PUT /api/v1/namespaces/t/secrets/pull";
 
 /// A world with the Secret `s` that holds the user's key.
 fn rotate_world() -> World {
-    let world = World::new();
-    world.add_key_secret("s", &world.key.id, &world.key.secret);
-    world
+    World::with_key_secret()
 }
 
 /// A world with the image-pull Secret `pull`, whose key pair is in the Secret `s`.
