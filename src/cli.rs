@@ -126,6 +126,8 @@ pub fn parse(arguments: &[String]) -> Result<Parsed, String> {
     let arguments: Vec<&str> = arguments
         .iter()
         .flat_map(|argument| match argument.split_once('=') {
+            _ if argument == "-h" => vec!["--help"],
+            _ if argument == "-V" => vec!["--version"],
             Some((name, value)) if name.starts_with('-') => vec![name, value],
             _ => vec![argument.as_str()],
         })

@@ -8,6 +8,7 @@ use aws_iam_credential_rotate::cli::{self, Parsed, Typed};
 use aws_iam_credential_rotate::interrupt::Interrupt;
 use aws_iam_credential_rotate::settings::{Environment, Job, Settings, VARIABLES};
 use aws_iam_credential_rotate::{aws, ecr_update, http, kube, rotate};
+use log::LevelFilter;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -43,6 +44,7 @@ fn run(typed: &Typed) -> u8 {
             return WRONG_USAGE;
         }
     };
+    log::set_max_level(settings.log_level);
     let kube_http = http::Client::new(settings.access.roots.clone(), settings.kube_limits);
     let kube = kube::Client::new(kube_http, settings.access);
     let aws = aws::Client::new(
@@ -108,10 +110,10 @@ fn forbid_core_dumps() {
 }
 
 /// One line for each event: time, level, text. What the libraries log is never shown, at no level: some of them log what
-/// they send.
+/// they send. Until the settings are read the level is `info`: one that is not understood must not silence what says so.
 fn log_to_stderr() {
-    let filter = env_logger::Env::default().default_filter_or("info");
-    env_logger::Builder::from_env(filter)
+    env_logger::Builder::new()
+        .filter_level(LevelFilter::Trace)
         .format(|out, record| {
             if record.target().split("::").next() != Some("aws_iam_credential_rotate") {
                 return Ok(());
@@ -121,4 +123,5 @@ fn log_to_stderr() {
             writeln!(out, "{now} {:<5} {}", record.level(), record.args())
         })
         .init();
+    log::set_max_level(LevelFilter::Info);
 }

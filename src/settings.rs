@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use log::LevelFilter;
+
 use crate::aws::{Endpoints, Region};
 use crate::cli::{Command, Typed};
 use crate::error::{Fault, one_line};
@@ -24,6 +26,7 @@ pub const VARIABLES: &[&str] = &[
     "AWS_ENDPOINT_URL_STS",
     "AWS_ENDPOINT_URL_ECR",
     "AWS_CA_BUNDLE",
+    "RUST_LOG",
 ];
 
 /// How long one request may take when nothing is said.
@@ -50,6 +53,8 @@ pub struct Settings {
     pub aws_limits: Limits,
     /// Limits for a request to the API server.
     pub kube_limits: Limits,
+    /// What is logged.
+    pub log_level: LevelFilter,
 }
 
 /// What to do, and with what.
@@ -153,8 +158,19 @@ impl Settings {
                 Some(path) => Roots::PublicAnd(certificates("`AWS_CA_BUNDLE`", Path::new(path))?),
             },
             aws_limits: Limits { time, body: AWS_BODY },
+            log_level: set("RUST_LOG").map_or(Ok(LevelFilter::Info), log_level)?,
             kube_limits: Limits { time, body: KUBE_BODY },
         })
+    }
+}
+
+fn log_level(text: &str) -> Result<LevelFilter, Error> {
+    match text.parse() {
+        Ok(LevelFilter::Off) | Err(_) => Err(configuration(format!(
+            "`RUST_LOG` is `{}`; expected `error`, `warn`, `info`, `debug` or `trace`",
+            one_line(text)
+        ))),
+        Ok(level) => Ok(level),
     }
 }
 

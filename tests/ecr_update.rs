@@ -221,7 +221,7 @@ fn one_bad_secret_keeps_no_other_from_its_login() {
     let run = world.run(&["ecr-update"]);
     assert_eq!(
         run.log(&world)[0],
-        "ERROR t/bad: annotation `aws-ecr-updater/secret` names Secret t/nobody, which is not there"
+        "ERROR t/bad: annotation `aws-ecr-updater/secret` names Secret t/nobody, which is not there; make it, or correct the name"
     );
     let last = "INFO  ecr-update: 2 Secrets with label aws-ecr-updater=true in namespace t: 1 refreshed, 1 failed";
     assert_eq!((run.log(&world)[2].as_str(), run.code), (last, Some(1)));

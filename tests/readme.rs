@@ -51,7 +51,7 @@ fn every_option_is_explained_and_none_that_there_is_not() {
 fn every_variable_is_explained() {
     let readme = root("README.md");
     let documented = section(&readme, "Environment");
-    for name in VARIABLES.iter().chain(&["RUST_LOG"]) {
+    for name in VARIABLES {
         assert!(documented.contains(&format!("`{name}`")), "{name}");
     }
 }
@@ -79,6 +79,10 @@ fn every_label_annotation_and_data_key_is_explained() {
 fn every_command_is_one_that_something_runs() {
     const COMMANDS: &[(&str, &str)] = &[
         ("cargo run --locked --example sandbox", ".ci/run"),
+        (
+            "cargo run --locked --example sandbox -- --keep",
+            "tests/real_parts/sandbox.rs",
+        ),
         ("cargo test --locked", ".ci/run"),
         ("rustup target add x86_64-unknown-linux-musl", ".ci/run"),
         (

@@ -76,8 +76,8 @@ fn a_new_key_that_no_secret_has_been_sent_is_deleted_again() {
         [
             format!("INFO  t/s: deleted key {new}"),
             format!(
-                "ERROR t/s: stopped by a signal while new key {new} was being tried; it was deleted again, the Secret keeps \
-                 key {old}; run again"
+                "ERROR t/s: stopped by a signal while new key {new} was being tried; key {new} was deleted again; the \
+                 Secret keeps key {old}; run again"
             ),
             "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed".into(),
         ]

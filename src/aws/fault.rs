@@ -266,25 +266,27 @@ impl Error {
 
     /// What to do about it, where that can be told.
     fn advice(&self) -> Option<String> {
-        if let Cause::NoAnswer(failure) = &self.cause {
-            return if failure.is_unknown_authority() {
-                Some("name the authority's certificate in `AWS_CA_BUNDLE`".into())
-            } else if matches!(failure.problem, Problem::NameNotResolved) {
-                Some(format!(
+        match &self.cause {
+            Cause::NoAnswer(failure) if failure.is_unknown_authority() => {
+                return Some("name the authority's certificate in `AWS_CA_BUNDLE`".into());
+            }
+            Cause::NoAnswer(failure) if matches!(failure.problem, Problem::NameNotResolved) => {
+                return Some(format!(
                     "see that the region `{}` is right, and that this machine resolves names",
                     self.region
-                ))
-            } else {
-                None
-            };
+                ));
+            }
+            Cause::NoAnswer(failure) => return failure.advice().map(str::to_owned),
+            Cause::Unreadable { status, .. } if *status >= 500 => return Some("run again later".into()),
+            Cause::Refused(_) | Cause::Unreadable { .. } | Cause::Unsignable(_) => {}
         }
         match self.meaning()? {
             Meaning::UnknownKey => Some(
-                "the key is deleted, inactive, of another partition, or too new; put a working pair into the Secret"
+                "the key is deleted, inactive, of another partition, or too new; put a working pair into its Secret"
                     .into(),
             ),
             Meaning::WrongSecret => {
-                Some("the secret access key does not belong to this key id; put the right one into the Secret".into())
+                Some("the secret access key does not belong to this key id; put the right one into its Secret".into())
             }
             Meaning::WrongRegion => {
                 Some("the region is wrong: see the Secret's region annotation, and `AWS_REGION`".into())

@@ -98,6 +98,7 @@ impl Client {
     fn attempt(&self, call: &Call<'_>, keys: &KeyPair) -> Result<http::Reply, Error> {
         let endpoint = self.endpoints.url(call.service, call.region);
         let error = |cause| self.error(call, keys, cause);
+        log::debug!("{} with key {}", call.operation, keys.id);
         let request = signed(call, &endpoint, keys, self.now()).map_err(|why| error(Cause::Unsignable(why)))?;
         let reply = self
             .http

@@ -23,6 +23,11 @@ impl Identity {
         self.resource() == Some("root")
     }
 
+    /// The user's name, as `--user-name` takes it: without its path.
+    pub fn user_name(&self) -> Option<&str> {
+        self.resource()?.strip_prefix("user/")?.rsplit('/').next()
+    }
+
     /// What follows the account: `arn:aws:iam::123456789012:user/path/name`.
     fn resource(&self) -> Option<&str> {
         self.arn.splitn(6, ':').nth(5)
@@ -81,6 +86,10 @@ mod tests {
 
     #[test]
     fn users_root_and_roles_are_told_apart() {
+        assert_eq!(
+            identity("arn:aws-cn:iam::123456789012:user/team/a/ci").user_name(),
+            Some("ci")
+        );
         let of = |arn| (identity(arn).is_user(), identity(arn).is_root());
         assert_eq!(of("arn:aws:iam::123456789012:user/ci"), (true, false));
         assert_eq!(of("arn:aws-cn:iam::123456789012:user/team/a/ci"), (true, false));

@@ -123,7 +123,7 @@ fn region(secret: &Secret, default: Option<&Region>) -> Result<Region, String> {
         (Some(text), _) => Region::parse(text).map_err(|error| format!("annotation `{REGION}`: {error}")),
         (None, Some(default)) => Ok(default.clone()),
         (None, None) => Err(format!(
-            "annotation `{REGION}` is missing; it names the registry's region, such as `eu-west-1`"
+            "annotation `{REGION}` is missing or empty; it names the registry's region, such as `eu-west-1`, as `AWS_REGION` may"
         )),
     }
 }
@@ -203,7 +203,9 @@ impl Logins<'_> {
 
     fn read(&mut self, source: &Key) -> Result<KeyPair, String> {
         let read = self.kube.get_secret(source).map_err(|error| match error.fault() {
-            Fault::NotFound => format!("annotation `{SOURCE}` names Secret {source}, which is not there"),
+            Fault::NotFound => {
+                format!("annotation `{SOURCE}` names Secret {source}, which is not there; make it, or correct the name")
+            }
             _ => error.to_string(),
         });
         let pair = read.and_then(|secret| {

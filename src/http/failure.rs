@@ -83,6 +83,30 @@ impl Failure {
         }
     }
 
+    /// What to do about it, where that does not depend on which server it was.
+    pub fn advice(&self) -> Option<&'static str> {
+        match &self.problem {
+            Problem::NameNotResolved => Some("see that the address is right, and that this machine resolves names"),
+            Problem::NotConnected(_)
+            | Problem::TimedOut {
+                phase: Phase::Resolve | Phase::Connect,
+                ..
+            } => Some("see that the address is right and can be reached from here"),
+            Problem::TimedOut {
+                phase: Phase::Exchange, ..
+            }
+            | Problem::Broken(_) => Some("run again later"),
+            Problem::Tls(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. },
+            )) => Some("renew it, or set this machine's clock if that is off"),
+            Problem::Tls(_)
+            | Problem::Handshake(_)
+            | Problem::BodyTooLarge { .. }
+            | Problem::Malformed(_)
+            | Problem::BadRequest(_) => None,
+        }
+    }
+
     /// Whether the server's certificate is by an authority that is not trusted.
     pub fn is_unknown_authority(&self) -> bool {
         matches!(

@@ -179,18 +179,25 @@ impl Error {
     fn advice(&self) -> Option<String> {
         let refusal = match &self.cause {
             Cause::Refused(refusal) => refusal,
-            Cause::NoAnswer(failure) => {
-                let unknown = failure.is_unknown_authority();
-                return unknown.then(|| {
+            Cause::NoAnswer(failure) if failure.is_unknown_authority() => {
+                return Some(
                     "name the authority's certificate by `--certificate-authority`, or in a pod see to its service account"
-                        .into()
-                });
+                        .into(),
+                );
             }
+            Cause::NoAnswer(failure) => return failure.advice().map(str::to_owned),
+            Cause::Unreadable { status, .. } if *status >= 500 => return Some("run again later".into()),
             Cause::Unreadable { .. } | Cause::Unwritable(_) | Cause::NoToken { .. } => return None,
         };
         match refusal.code {
             401 => Some("the token is not accepted: expired, or of another cluster".into()),
             // RBAC's words. An admission webhook also answers 403, and its own message must do.
+            403 if refusal.message.contains(" cannot ") && refusal.message.ends_with(" at the cluster scope") => {
+                Some(format!(
+                    "grant the verb `{}` on `secrets` by a ClusterRole and a ClusterRoleBinding, or name a namespace",
+                    self.verb
+                ))
+            }
             403 if refusal.message.contains(" cannot ") => Some(format!(
                 "grant the verb `{}` on `secrets` by a Role and a RoleBinding",
                 self.verb

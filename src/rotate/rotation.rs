@@ -201,7 +201,11 @@ impl Rotation {
                 self.refusals = 0;
             }
             Ok(other) => self.distrust(format!("it belongs to {other}, not to {}", self.owner()), now()),
-            Err(error) => self.distrust(error.without_advice(), now()),
+            // "Put a working pair into its Secret" is no advice for a key that is in none yet.
+            Err(error) if error.meaning() == Some(Meaning::UnknownKey) => {
+                self.distrust(error.without_advice(), now());
+            }
+            Err(error) => self.distrust(error.to_string(), now()),
         }
         let done = self.trust.in_a_row == policy.probes;
         if let (true, Some(new)) = (done, &self.new) {
@@ -272,7 +276,12 @@ impl Rotation {
                         member.may_land = true;
                     }
                 }
-                log::warn!("{}: {error}", self.secrets[at].key);
+                let next = if member.holds == Holds::Unread {
+                    "; reading it again"
+                } else {
+                    ""
+                };
+                log::warn!("{}: {error}{next}", self.secrets[at].key);
                 self.problem = error.to_string();
             }
         }

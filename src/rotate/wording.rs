@@ -68,7 +68,7 @@ fn failure(rotation: &Rotation, outcome: &Outcome, mentions: &Mentions) -> Strin
         Outcome::Stopped(why) => format!("{why}; {unchanged}"),
         Outcome::Interrupted if rotation.new.is_none() => format!("stopped by a signal; {unchanged}; run again"),
         Outcome::Interrupted => format!(
-            "stopped by a signal while new key {new} was being tried; {}; run again",
+            "stopped by a signal while new key {new} was being tried; {}; the Secret keeps key {old}; run again",
             withdrawn(rotation)
         ),
         Outcome::Elsewhere => format!(
@@ -91,8 +91,8 @@ fn failure(rotation: &Rotation, outcome: &Outcome, mentions: &Mentions) -> Strin
              stays so put a key of that list into the Secret"
         ),
         Outcome::Inactive => format!(
-            "key {old} of {owner} is inactive; {unchanged}; activate it with `aws iam update-access-key --status Active \
-             --access-key-id {old}`, or put another pair into the Secret"
+            "key {old} of {owner} is inactive; {unchanged}; activate it with `{}`, or put another pair into the Secret",
+            command(rotation, "update-access-key --status Active", old.as_str())
         ),
         Outcome::Foreign(keys) => foreign(rotation, keys, mentions),
         Outcome::NotCreated => format!("no new key was made: {problem}; the Secret keeps key {old}"),
@@ -100,23 +100,26 @@ fn failure(rotation: &Rotation, outcome: &Outcome, mentions: &Mentions) -> Strin
             "it is not known whether a key was made: {problem}; the Secret keeps its working key {old}; if one was made \
              its secret is lost: the next run names it, delete it then"
         ),
-        Outcome::NotTrusted => {
-            format!(
-                "new key {new} was not accepted in time: {problem}; {}",
-                withdrawn(rotation)
-            )
-        }
-        Outcome::NotPublished => format!("the new key could not be stored: {problem}; {}", withdrawn(rotation)),
+        Outcome::NotTrusted => format!(
+            "new key {new} was not accepted in time: {problem}; {}; the Secret keeps key {old}",
+            withdrawn(rotation)
+        ),
+        // What the Secret holds now is not for us to say: somebody else may have changed it or taken it away.
+        Outcome::NotPublished => format!(
+            "the new key could not be stored: {problem}; {}; old key {old} still works",
+            withdrawn(rotation)
+        ),
         Outcome::PublishedInPart => in_part(rotation),
         Outcome::StillHeld => format!(
             "new key {new} is stored, but {} still has old key {old}; both keys stay; put the new pair there, then \
-             delete the old key with `aws iam delete-access-key --access-key-id {old}`",
-            list(&rotation.old_holders.secrets)
+             delete the old key with `{}`",
+            list(&rotation.old_holders.secrets),
+            delete(rotation, old.as_str())
         ),
         Outcome::OldRemains => format!(
-            "new key {new} is stored, but old key {old} may still be there: {}; delete it with `aws iam \
-             delete-access-key --access-key-id {old}`",
-            rotation.deletion_problem
+            "new key {new} is stored, but old key {old} may still be there: {}; delete it with `{}`",
+            rotation.deletion_problem,
+            delete(rotation, old.as_str())
         ),
     }
 }
@@ -129,15 +132,29 @@ fn new_id(rotation: &Rotation) -> String {
 }
 
 fn withdrawn(rotation: &Rotation) -> String {
-    let (old, new) = (&rotation.old.id, new_id(rotation));
+    let new = new_id(rotation);
     match rotation.new_deletion {
-        Deletion::Done => format!("it was deleted again, the Secret keeps key {old}"),
+        Deletion::Done => format!("key {new} was deleted again"),
         Deletion::NotTried | Deletion::Failed => format!(
-            "it could not be deleted again: {}; delete it with `aws iam delete-access-key --access-key-id {new}`; the \
-             Secret keeps key {old}",
-            rotation.deletion_problem
+            "key {new} could not be deleted again: {}; delete it with `{}`",
+            rotation.deletion_problem,
+            delete(rotation, &new)
         ),
     }
+}
+
+/// The command that deletes a key, for whoever has the right to, which need not be the user itself.
+fn delete(rotation: &Rotation, id: &str) -> String {
+    command(rotation, "delete-access-key", id)
+}
+
+fn command(rotation: &Rotation, command: &str, id: &str) -> String {
+    let user = rotation
+        .identity
+        .as_ref()
+        .and_then(|identity| identity.user_name())
+        .unwrap_or("NAME");
+    format!("aws iam {command} --user-name {user} --access-key-id {id}")
 }
 
 /// Both keys stay. What is to be done depends on who has the new one: its secret is in a Secret that holds it, or nowhere.
@@ -160,14 +177,14 @@ fn in_part(rotation: &Rotation) -> String {
     }
     let advice = if with_new.is_empty() {
         format!(
-            "look again in a minute, and delete the key that no Secret holds, {new} if it is as it was, with `aws iam \
-             delete-access-key --access-key-id`"
+            "look again in a minute, and delete the key that no Secret holds; if that is {new}: `{}`",
+            delete(rotation, &new)
         )
     } else {
         format!(
-            "copy the pair from {} into the others, then delete {old} with `aws iam delete-access-key --access-key-id \
-             {old}`",
-            with_new[0]
+            "copy the pair from {} into the others, then delete the old key with `{}`",
+            with_new[0],
+            delete(rotation, old.as_str())
         )
     };
     format!(
@@ -194,11 +211,17 @@ fn foreign(rotation: &Rotation, keys: &[AccessKey], mentions: &Mentions) -> Stri
         })
         .collect();
     let (old, owner) = (&rotation.old.id, rotation.owner());
+    let used = keys.iter().any(|key| mentions.of_key(&key.id).next().is_some());
+    let advice = if used {
+        "put one and the same pair into all Secrets of this user, delete the other key, and run again".to_owned()
+    } else {
+        let delete = delete(rotation, keys[0].id.as_str());
+        format!("if nobody uses it, delete it with `{delete}`, then run again")
+    };
     format!(
         "{owner} has another key beside {old}: {}; a key that is not this Secret's is never touched; nothing was done; \
-         if nobody uses it, delete it with `aws iam delete-access-key --access-key-id {}`, then run again",
+         {advice}",
         described.join(", "),
-        keys[0].id,
     )
 }
 

@@ -92,7 +92,7 @@ fn the_page_of_a_gateway_in_place_of_a_list_is_told_in_the_end() {
         "rotate",
         &format!(
             "expected a Status of the Kubernetes API, got status 502 with a body of {length} bytes, `text/html; \
-             charset=utf-8` (is this the API server?)"
+             charset=utf-8` (is this the API server?); run again later"
         ),
     );
     assert_eq!(world.kube.operations(), [LIST; 5]);
@@ -171,7 +171,9 @@ fn answers_that_are_none(expected: &str) -> Vec<(Reply, String, usize)> {
         ),
         (
             html_page(502),
-            format!("expected an AWS error, got status 502 with a body of {page} bytes, `text/html; charset=utf-8`"),
+            format!(
+                "expected an AWS error, got status 502 with a body of {page} bytes, `text/html; charset=utf-8`; run again later"
+            ),
             5,
         ),
         (
@@ -280,7 +282,7 @@ fn a_page_in_place_of_the_answer_to_a_deletion_is_not_believed() {
             format!(
                 "ERROR t/s: new key NEW is stored, but old key KEY may still be there: DeleteAccessKey with key KEY at \
                  AWS: expected IAM's XML, got status 200 with a body of {length} bytes, `text/html; charset=utf-8`; \
-                 delete it with `aws iam delete-access-key --access-key-id KEY`"
+                 delete it with `aws iam delete-access-key --user-name ci --access-key-id KEY`"
             ),
             ROTATE_FAILED.to_owned(),
         ]

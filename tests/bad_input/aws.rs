@@ -9,11 +9,10 @@ use crate::support::script::Fault;
 use crate::support::server::Reply;
 
 const UNKNOWN: &str = "GetCallerIdentity with key KEY at AWS: InvalidClientTokenId (403, request id ID): The security \
-    token included in the request is invalid; the key is deleted, inactive, of another partition, or too new; put a \
-    working pair into the Secret; nothing was done";
+    token included in the request is invalid; the key is deleted, inactive, of another partition, or too new; put a working pair into its Secret; nothing was done";
 const UNKNOWN_TO_ECR: &str = "GetAuthorizationToken with key KEY at AWS: UnrecognizedClientException (400, request id ID): \
     The security token included in the request is invalid; the key is deleted, inactive, of another partition, or too \
-    new; put a working pair into the Secret (the key is from Secret t/s)";
+    new; put a working pair into its Secret (the key is from Secret t/s)";
 
 /// Replaces a value of the Secret `s`.
 fn put(world: &World, key: &str, value: &str) {
@@ -68,7 +67,7 @@ fn a_wrong_secret_is_told_from_an_unknown_key() {
     let wrong = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     let theirs = "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
         Access Key and signing method. Consult the service documentation for details";
-    let advice = "the secret access key does not belong to this key id; put the right one into the Secret";
+    let advice = "the secret access key does not belong to this key id; put the right one into its Secret";
     let world = rotate_world();
     put(&world, "secret_access_key", wrong);
     rotate_refuses(
@@ -129,8 +128,7 @@ fn a_key_that_is_listed_as_inactive_is_left_alone() {
         .once("ListAccessKeys", listed(&world.key.id, "Inactive"));
     rotate_refuses(
         &world,
-        "key KEY of arn:aws:iam::123456789012:user/ci is inactive; nothing was done; activate it with `aws iam \
-         update-access-key --status Active --access-key-id KEY`, or put another pair into the Secret",
+        "key KEY of arn:aws:iam::123456789012:user/ci is inactive; nothing was done; activate it with `aws iam update-access-key --status Active --user-name ci --access-key-id KEY`, or put another pair into the Secret",
     );
 }
 
@@ -220,8 +218,7 @@ fn without_the_permission_to_delete_a_key_the_new_one_is_stored_and_the_old_one_
             "INFO  t/s: created key NEW; waiting for AWS to accept it".into(),
             "INFO  t/s: key NEW is accepted; writing it to the Secret".into(),
             format!(
-                "ERROR t/s: new key NEW is stored, but old key KEY may still be there: {why}; delete it with `aws iam \
-                 delete-access-key --access-key-id KEY`"
+                "ERROR t/s: new key NEW is stored, but old key KEY may still be there: {why}; delete it with `aws iam delete-access-key --user-name ci --access-key-id KEY`"
             ),
             ROTATE_FAILED.into(),
         ]
@@ -262,11 +259,11 @@ fn a_new_key_that_is_never_accepted_is_deleted_again() {
         let ending = if denied_to_delete {
             let why = denied("DeleteAccessKey", "KEY", "AccessDenied (403", "user ci");
             format!(
-                "it could not be deleted again: {why}; delete it with `aws iam delete-access-key --access-key-id NEW`; \
+                "key NEW could not be deleted again: {why}; delete it with `aws iam delete-access-key --user-name ci --access-key-id NEW`; \
                  the Secret keeps key KEY"
             )
         } else {
-            "it was deleted again, the Secret keeps key KEY".to_owned()
+            "key NEW was deleted again; the Secret keeps key KEY".to_owned()
         };
         let mut expected = vec![
             "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci".to_owned(),

@@ -130,6 +130,15 @@ fn a_setting_that_cannot_be_meant_is_refused_before_anything_is_asked() {
         (here(&[]).env("NAMESPACE", " "), format!("`NAMESPACE`: ` ` {NO_NAMESPACE}")),
         (here(&[]).env("AWS_REGION", "Europe"), format!("`AWS_REGION`: `Europe` {NO_REGION}")),
         (here(&["ecr-update"]).env("AWS_REGION", "eu-west"), format!("`AWS_REGION`: `eu-west` {NO_REGION}")),
+        // Neither may silence what is wrong.
+        (
+            here(&[]).env("RUST_LOG", "warning"),
+            "`RUST_LOG` is `warning`; expected `error`, `warn`, `info`, `debug` or `trace`".to_owned(),
+        ),
+        (
+            here(&[]).env("RUST_LOG", "off"),
+            "`RUST_LOG` is `off`; expected `error`, `warn`, `info`, `debug` or `trace`".to_owned(),
+        ),
         (here(&[]).env("AWS_DEFAULT_REGION", "x"), format!("`AWS_DEFAULT_REGION`: `x` {NO_REGION}")),
         (
             here(&[]).env("AWS_ENDPOINT_URL", "127.0.0.1:1"),

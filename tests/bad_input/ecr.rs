@@ -32,7 +32,7 @@ fn a_missing_region_is_asked_for() {
         let world = with_annotation(REGION, absent);
         ecr_update_refuses(
             &world,
-            "annotation `aws-ecr-updater/region` is missing; it names the registry's region, such as `eu-west-1`",
+            "annotation `aws-ecr-updater/region` is missing or empty; it names the registry's region, such as `eu-west-1`, as `AWS_REGION` may",
         );
         assert_eq!(world.kube.operations(), [LIST]);
         assert_eq!(world.aws.operations(), Vec::<String>::new());
@@ -98,7 +98,7 @@ fn a_source_that_is_not_there_is_named() {
     let world = with_annotation(SOURCE, Some("nobody"));
     ecr_update_refuses(
         &world,
-        "annotation `aws-ecr-updater/secret` names Secret t/nobody, which is not there",
+        "annotation `aws-ecr-updater/secret` names Secret t/nobody, which is not there; make it, or correct the name",
     );
     assert_eq!(
         world.kube.operations(),

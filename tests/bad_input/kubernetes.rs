@@ -46,8 +46,7 @@ fn without_the_permission_for_all_namespaces_nothing_is_done() {
         1,
         &[
             "ERROR Kubernetes: list Secrets in all namespaces at KUBE: Forbidden (403): secrets is forbidden: User \
-           \"system:serviceaccount:t:rotate\" cannot list resource \"secrets\" in API group \"\" at the cluster scope; \
-           grant the verb `list` on `secrets` by a Role and a RoleBinding",
+           \"system:serviceaccount:t:rotate\" cannot list resource \"secrets\" in API group \"\" at the cluster scope; grant the verb `list` on `secrets` by a ClusterRole and a ClusterRoleBinding, or name a namespace",
         ],
     );
 }
@@ -97,7 +96,7 @@ fn without_the_permission_to_update_secrets_the_new_key_is_deleted_again() {
             &format!("WARN  t/s: {why}"),
             "INFO  t/s: deleted key NEW",
             &format!(
-                "ERROR t/s: the new key could not be stored: {why}; it was deleted again, the Secret keeps key KEY"
+                "ERROR t/s: the new key could not be stored: {why}; key NEW was deleted again; old key KEY still works"
             ),
             ROTATE_FAILED,
         ],
@@ -125,12 +124,11 @@ fn without_the_permission_to_get_secrets_a_conflict_ends_with_the_old_key() {
         said(&world, &run)[3..],
         [
             "WARN  t/s: Kubernetes: update t/s at KUBE: Conflict (409): Operation cannot be fulfilled on secrets \"s\": the \
-             object has been modified; please apply your changes to the latest version and try again",
+             object has been modified; please apply your changes to the latest version and try again; reading it again",
             "INFO  t/s: deleted key NEW",
             "ERROR t/s: the new key could not be stored: Kubernetes: get t/s at KUBE: Forbidden (403): secrets \"s\" is \
              forbidden: User \"system:serviceaccount:t:rotate\" cannot get resource \"secrets\" in API group \"\" in the \
-             namespace \"t\"; grant the verb `get` on `secrets` by a Role and a RoleBinding; it was deleted again, the \
-             Secret keeps key KEY",
+             namespace \"t\"; grant the verb `get` on `secrets` by a Role and a RoleBinding; key NEW was deleted again; old key KEY still works",
             ROTATE_FAILED,
         ]
     );
@@ -215,7 +213,7 @@ fn a_list_of_all_namespaces_when_the_variable_is_empty() {
     let log = said(&world, &run);
     assert_eq!(
         log[0],
-        "ERROR other/pull: annotation `aws-ecr-updater/secret` names Secret other/nobody, which is not there"
+        "ERROR other/pull: annotation `aws-ecr-updater/secret` names Secret other/nobody, which is not there; make it, or correct the name"
     );
     assert_eq!(
         log[2],
@@ -250,7 +248,7 @@ fn a_webhooks_words_are_not_shown() {
             &format!("WARN  t/s: {WITHHELD}"),
             "INFO  t/s: deleted key NEW",
             &format!(
-                "ERROR t/s: the new key could not be stored: {WITHHELD}; it was deleted again, the Secret keeps key KEY"
+                "ERROR t/s: the new key could not be stored: {WITHHELD}; key NEW was deleted again; old key KEY still works"
             ),
             ROTATE_FAILED,
         ],
@@ -341,7 +339,7 @@ fn a_write_whose_answer_holds_something_else_is_not_believed() {
             "INFO  t/s: key NEW is accepted; writing it to the Secret",
             "INFO  t/s: deleted key NEW",
             "ERROR t/s: the new key could not be stored: t/s was not stored as it was sent, perhaps changed by an admission \
-             webhook; it was deleted again, the Secret keeps key KEY",
+             webhook; key NEW was deleted again; old key KEY still works",
             ROTATE_FAILED,
         ],
     );

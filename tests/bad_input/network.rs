@@ -35,7 +35,7 @@ fn an_api_server_that_is_not_there_is_named() {
         program_for(&world, &address),
         1,
         &[&format!(
-            "ERROR Kubernetes: list Secrets in namespace t at https://{address}: cannot connect: connection refused"
+            "ERROR Kubernetes: list Secrets in namespace t at https://{address}: cannot connect: connection refused; see that the address is right and can be reached from here"
         )],
     );
     assert_eq!(world.aws.operations(), Vec::<String>::new());
@@ -50,7 +50,8 @@ fn a_host_without_an_address_is_told() {
         1,
         &[
             "ERROR Kubernetes: list Secrets in namespace t at https://no-such-host.invalid: the host name cannot be \
-             resolved",
+             resolved; \
+             see that the address is right, and that this machine resolves names",
         ],
     );
     let nowhere = |job| program(&world, &[job]).env("AWS_ENDPOINT_URL", "http://no-such-host.invalid");
@@ -76,7 +77,7 @@ fn an_api_server_that_hangs_is_given_up() {
         &world,
         program(&world, &["rotate", "--request-timeout=1s"]),
         1,
-        &["ERROR Kubernetes: list Secrets in namespace t at KUBE: no complete answer within 1 s"],
+        &["ERROR Kubernetes: list Secrets in namespace t at KUBE: no complete answer within 1 s; run again later"],
     );
     assert_eq!(world.kube.operations(), [LIST; 5]);
 }
@@ -92,7 +93,7 @@ fn an_api_server_that_does_not_speak_is_given_up() {
         program_for(&world, &address).arg("--request-timeout=3s"),
         1,
         &[&format!(
-            "ERROR Kubernetes: list Secrets in namespace t at https://{address}: no connection within 1 s"
+            "ERROR Kubernetes: list Secrets in namespace t at https://{address}: no connection within 1 s; see that the address is right and can be reached from here"
         )],
     );
 }
@@ -100,8 +101,14 @@ fn an_api_server_that_does_not_speak_is_given_up() {
 #[test]
 fn an_api_server_that_hangs_up_is_given_up() {
     for (fault, why) in [
-        (Fault::DropBefore, "the connection broke: closed by the other side"),
-        (Fault::CutAnswer, "the connection broke: closed by the other side"),
+        (
+            Fault::DropBefore,
+            "the connection broke: closed by the other side; run again later",
+        ),
+        (
+            Fault::CutAnswer,
+            "the connection broke: closed by the other side; run again later",
+        ),
     ] {
         let world = rotate_world();
         world.kube.script().always(LIST, fault);
@@ -126,7 +133,7 @@ fn an_aws_endpoint_that_is_not_there_is_named() {
         1,
         &[
             &format!(
-                "ERROR t/s: GetCallerIdentity with key KEY at {address}: cannot connect: connection refused; nothing was \
+                "ERROR t/s: GetCallerIdentity with key KEY at {address}: cannot connect: connection refused; see that the address is right and can be reached from here; nothing was \
                  done"
             ),
             ROTATE_FAILED,
@@ -139,7 +146,7 @@ fn an_aws_endpoint_that_is_not_there_is_named() {
         1,
         &[
             &format!(
-                "ERROR t/pull: GetAuthorizationToken with key KEY at {address}: cannot connect: connection refused (the \
+                "ERROR t/pull: GetAuthorizationToken with key KEY at {address}: cannot connect: connection refused; see that the address is right and can be reached from here (the \
                  key is from Secret t/s)"
             ),
             ECR_FAILED,
@@ -188,8 +195,7 @@ fn a_create_that_never_left_has_made_no_key() {
         &[
             "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci",
             &format!(
-                "ERROR t/s: no new key was made: CreateAccessKey with key KEY at {address}: cannot connect: connection \
-                 refused; the Secret keeps key KEY"
+                "ERROR t/s: no new key was made: CreateAccessKey with key KEY at {address}: cannot connect: connection refused; see that the address is right and can be reached from here; the Secret keeps key KEY"
             ),
             ROTATE_FAILED,
         ],
@@ -206,7 +212,7 @@ fn an_aws_endpoint_that_hangs_is_given_up() {
         program(&world, &["rotate", "--request-timeout=1s"]),
         1,
         &[
-            "ERROR t/s: ListAccessKeys with key KEY at AWS: no complete answer within 1 s; nothing was done",
+            "ERROR t/s: ListAccessKeys with key KEY at AWS: no complete answer within 1 s; run again later; nothing was done",
             ROTATE_FAILED,
         ],
     );
@@ -219,7 +225,7 @@ fn an_aws_endpoint_that_hangs_is_given_up() {
         program(&world, &["ecr-update", "--request-timeout=1s"]),
         1,
         &[
-            "ERROR t/pull: GetAuthorizationToken with key KEY at AWS: no complete answer within 1 s (the key is from \
+            "ERROR t/pull: GetAuthorizationToken with key KEY at AWS: no complete answer within 1 s; run again later (the key is from \
              Secret t/s)",
             ECR_FAILED,
         ],

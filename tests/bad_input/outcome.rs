@@ -43,20 +43,20 @@ fn a_create_that_hangs_is_not_repeated() {
     is_unknown(
         Fault::HangBefore,
         &["--request-timeout=1s"],
-        "no complete answer within 1 s",
+        "no complete answer within 1 s; run again later",
         1,
     );
     is_unknown(
         Fault::HangAfter,
         &["--request-timeout=1s"],
-        "no complete answer within 1 s",
+        "no complete answer within 1 s; run again later",
         2,
     );
 }
 
 #[test]
 fn a_create_whose_connection_breaks_is_not_repeated() {
-    let broke = "the connection broke: closed by the other side";
+    let broke = "the connection broke: closed by the other side; run again later";
     is_unknown(Fault::DropBefore, &[], broke, 1);
     is_unknown(Fault::DropAfter, &[], broke, 2);
     is_unknown(Fault::CutAnswer, &[], broke, 2);
@@ -99,7 +99,9 @@ fn a_create_with_an_answer_that_is_none_is_not_repeated() {
         ),
         (
             html_page(502),
-            format!("expected an AWS error, got status 502 with a body of {page} bytes, `text/html; charset=utf-8`"),
+            format!(
+                "expected an AWS error, got status 502 with a body of {page} bytes, `text/html; charset=utf-8`; run again later"
+            ),
         ),
         (
             Reply::new(200, "text/xml", ""),
@@ -133,7 +135,7 @@ fn the_next_run_names_the_key_that_was_made_and_leaves_it() {
             &format!(
                 "ERROR t/s: arn:aws:iam::123456789012:user/ci has another key beside KEY: NEW (active, made {day}, in no \
                  Secret with the label); a key that is not this Secret's is never touched; nothing was done; if nobody uses it, \
-                 delete it with `aws iam delete-access-key --access-key-id NEW`, then run again"
+                 delete it with `aws iam delete-access-key --user-name ci --access-key-id NEW`, then run again"
             ),
             ROTATE_FAILED,
         ],

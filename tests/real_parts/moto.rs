@@ -67,7 +67,7 @@ fn a_wrong_secret_is_refused_and_nothing_is_touched() {
                 "ERROR t/s: GetCallerIdentity with key {} at {}: SignatureDoesNotMatch (403, request id ID): The request \
                  signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and \
                  signing method. Consult the service documentation for details; the secret access key does not belong to \
-                 this key id; put the right one into the Secret; nothing was done",
+                 this key id; put the right one into its Secret; nothing was done",
                 right.id,
                 moto.address()
             ),
@@ -138,8 +138,7 @@ fn a_key_that_somebody_else_made_stops_the_rotation_before_anything_is_touched()
         [
             format!(
                 "ERROR t/s: {user} has another key beside {}: {} (active, made {day}, in no Secret with the label); a key that \
-                 is not this Secret's is never touched; nothing was done; if nobody uses it, delete it with `aws iam \
-                 delete-access-key --access-key-id {}`, then run again",
+                 is not this Secret's is never touched; nothing was done; if nobody uses it, delete it with `aws iam delete-access-key --user-name ci --access-key-id {}`, then run again",
                 own.id, foreign.id, foreign.id
             ),
             "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed".into(),

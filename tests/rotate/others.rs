@@ -30,8 +30,7 @@ fn the_old_key_stays_when_only_some_secrets_could_be_written() {
                 "ERROR t/copy, t/s: new key {new} is not known to be in every Secret (t/copy holds {new}, t/s holds \
                  {old}): Kubernetes: update t/s at KUBE: Forbidden (403): admission webhook \"guard\" denied the request \
                  (its reason is not shown, for it may quote the Secret); \
-                 both keys stay and work; copy the pair from t/copy into the others, then delete {old} with `aws iam \
-                 delete-access-key --access-key-id {old}`"
+                 both keys stay and work; copy the pair from t/copy into the others, then delete the old key with `aws iam delete-access-key --user-name ci --access-key-id {old}`"
             ),
             "INFO  rotate: 2 Secrets with label aws-rotate-key=true in namespace t: 0 rotated, 2 failed".into(),
         ]
@@ -74,7 +73,7 @@ fn somebody_elses_key_is_not_overwritten_and_ours_is_taken_back() {
         .rfind(|line| line.starts_with("ERROR"))
         .unwrap();
     assert!(
-        error.contains("somebody else changed the key in t/s meanwhile; it was deleted again"),
+        error.contains("somebody else changed the key in t/s meanwhile; key AKIA"),
         "{error}"
     );
 }
@@ -127,7 +126,7 @@ fn the_old_key_stays_while_another_secret_speaks_of_it() {
         run.log(&world)[3],
         format!(
             "ERROR t/s: new key {new} is stored, but t/late still has old key {old}; both keys stay; put the new pair \
-             there, then delete the old key with `aws iam delete-access-key --access-key-id {old}`"
+             there, then delete the old key with `aws iam delete-access-key --user-name ci --access-key-id {old}`"
         )
     );
     assert_eq!(world.cloud.status_of(old), Some(Status::Active));
@@ -147,7 +146,7 @@ fn a_key_that_is_not_the_secrets_is_left_alone() {
             format!(
                 "ERROR t/s: arn:aws:iam::123456789012:user/ci has another key beside {old}: {other} (inactive, made \
                  {today}, in no Secret with the label); a key that is not this Secret's is never touched; nothing was done; \
-                 if nobody uses it, delete it with `aws iam delete-access-key --access-key-id {other}`, then run again"
+                 if nobody uses it, delete it with `aws iam delete-access-key --user-name ci --access-key-id {other}`, then run again"
             ),
             "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed".into(),
         ]

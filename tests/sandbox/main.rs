@@ -6,10 +6,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::{env, thread};
+use std::time::Duration;
 
+use aws_iam_credential_rotate::interrupt::Interrupt;
 use serde_json::json;
 
 use support::aws::Cloud;
@@ -42,6 +44,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let interrupt = match Interrupt::by_signals() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            eprintln!("Ctrl-C cannot be handled: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let Some(program) = options.program.or_else(build) else {
         return ExitCode::FAILURE;
     };
@@ -51,8 +60,9 @@ fn main() -> ExitCode {
     }
     if options.keep {
         sandbox.recipe();
-        loop {
-            thread::park();
+        // Until Ctrl-C; then the folder with the tokens goes, too.
+        while !interrupt.is_set() {
+            interrupt.wait(Duration::from_secs(3600));
         }
     }
     ExitCode::SUCCESS
@@ -77,6 +87,7 @@ fn options() -> Result<Options, String> {
 /// Builds the program beside this example and tells where it is.
 fn build() -> Option<PathBuf> {
     let name = "aws-iam-credential-rotate";
+    println!("Building the program…");
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--locked", "--bin", name])
         .status();
@@ -151,11 +162,9 @@ impl Sandbox {
 
     /// Runs both jobs, with what there is before and after. False when one failed.
     fn show(&self, program: &Path) -> bool {
-        println!("An embedded AWS (IAM, STS, ECR) listens at {},", self.aws.url());
-        println!(
-            "an embedded Kubernetes API at {}. Nothing leaves this machine.",
-            self.kube.url()
-        );
+        println!("Embedded AWS (IAM, STS, ECR): {}", self.aws.url());
+        println!("Embedded Kubernetes API:      {}", self.kube.url());
+        println!("Nothing leaves this machine.");
         println!("The new key is refused at first, as AWS does until it is known everywhere.\n");
         println!("BEFORE");
         self.table();

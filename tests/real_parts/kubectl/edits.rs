@@ -117,7 +117,7 @@ fn an_edit_by_kubectl_just_before_the_write_is_kept_and_the_key_is_rotated() {
         warnings,
         [
             "WARN  t/s: Kubernetes: update t/s at KUBE: Conflict (409): Operation cannot be fulfilled on secrets \"s\": the \
-             object has been modified; please apply your changes to the latest version and try again"
+             object has been modified; please apply your changes to the latest version and try again; reading it again"
         ]
     );
     let answers: Vec<Option<u16>> = desk
@@ -164,7 +164,7 @@ fn a_manifest_that_is_applied_again_puts_a_dead_key_back_and_the_next_run_says_s
             format!(
                 "ERROR t/s: GetCallerIdentity with key {} at AWS: InvalidClientTokenId (403, request id ID): The security \
                  token included in the request is invalid; the key is deleted, inactive, of another partition, or too \
-                 new; put a working pair into the Secret; nothing was done",
+                 new; put a working pair into its Secret; nothing was done",
                 old.id
             ),
             "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed".into(),
