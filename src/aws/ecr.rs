@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{Call, Cause, Client, Error, JSON_1_1, KeyPair, Region, Safety, Service, fault};
+use super::{Call, Cause, Client, Error, JSON_1_1, KeyPair, Region, Safety, Service, refusal};
 use crate::sensitive::Sensitive;
 
 /// A login to the registries of an account.
@@ -37,7 +37,7 @@ pub fn get_authorization_token(client: &Client, region: &Region, keys: &KeyPair)
     let reply = client.call(&call, keys)?;
     parse(reply.body.expose()).map_err(|problem| {
         let cause = match problem {
-            NoLogin::NotJson => fault::unexpected(&reply, "ECR's JSON"),
+            NoLogin::NotJson => refusal::unexpected(&reply, "ECR's JSON"),
             other => Cause::Unreadable {
                 status: reply.status,
                 what: other.text().into(),

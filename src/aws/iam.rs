@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{
-    AccessKeyId, Asking, Call, Cause, Client, Error, FORM, KeyPair, Region, Safety, Service, fault, query, xml,
+    AccessKeyId, Asking, Call, Cause, Client, Error, FORM, KeyPair, Region, Safety, Service, query, refusal, xml,
 };
 use crate::http::Reply;
 use crate::sensitive::Sensitive;
@@ -112,7 +112,7 @@ fn call<'a>(region: &'a Region, operation: &'static str, parameters: &[(&str, &s
 }
 
 fn unreadable(client: &Client, call: &Call<'_>, keys: &KeyPair, reply: &Reply) -> Error {
-    client.error(call, keys, fault::unexpected(reply, "IAM's XML"))
+    client.error(call, keys, refusal::unexpected(reply, "IAM's XML"))
 }
 
 fn parse_list(body: &[u8]) -> Option<(Vec<AccessKey>, Option<String>)> {

@@ -5,6 +5,7 @@ pub mod ecr;
 pub mod endpoint;
 mod fault;
 pub mod iam;
+mod refusal;
 pub mod sts;
 mod xml;
 
@@ -16,7 +17,8 @@ use aws_sigv4::sign::v4;
 
 pub use self::credentials::{AccessKeyId, KeyPair};
 pub use self::endpoint::{Endpoints, Region, Service};
-pub use self::fault::{Cause, Error, Meaning, Refusal};
+pub use self::fault::{Cause, Error};
+pub use self::refusal::{Meaning, Refusal};
 use crate::http::{self, Delivery, Method};
 use crate::retry::{self, Reaction};
 use crate::sensitive::Sensitive;
@@ -107,7 +109,7 @@ impl Client {
         if reply.status == 200 {
             Ok(reply)
         } else {
-            Err(error(fault::cause(call.service, &reply)))
+            Err(error(refusal::cause(call.service, &reply)))
         }
     }
 

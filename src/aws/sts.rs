@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Asking, Call, Client, Error, FORM, KeyPair, Region, Service, fault, query, xml};
+use super::{Asking, Call, Client, Error, FORM, KeyPair, Region, Service, query, refusal, xml};
 
 const VERSION: &str = "2011-06-15";
 
@@ -61,7 +61,7 @@ pub fn get_caller_identity(
         safety: asking.safety(),
     };
     let reply = client.call(&call, keys)?;
-    parse(reply.body.expose()).ok_or_else(|| client.error(&call, keys, fault::unexpected(&reply, "STS's XML")))
+    parse(reply.body.expose()).ok_or_else(|| client.error(&call, keys, refusal::unexpected(&reply, "STS's XML")))
 }
 
 fn parse(body: &[u8]) -> Option<Identity> {
