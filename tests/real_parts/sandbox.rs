@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -148,7 +148,16 @@ fn the_recipe_works_with_kubectl_and_the_aws_cli_and_shows_what_the_table_shows(
         .collect();
     assert_eq!(keys, [key[0].as_str()]);
 
-    // As Ctrl-C does.
+    // As Ctrl-C does: it ends in good order, and the folder with the tokens goes with it.
+    let left = || {
+        let entries = fs::read_dir(files.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+        names
+            .filter(|name| name.starts_with("aws-iam-credential-rotate-"))
+            .count()
+    };
+    assert_eq!(left(), 1);
     sandbox.signal(Signal::INT);
-    assert_eq!(sandbox.0.wait().unwrap().signal(), Some(Signal::INT.as_raw()));
+    assert_eq!(sandbox.0.wait().unwrap().code(), Some(0));
+    assert_eq!(left(), 0);
 }
