@@ -227,3 +227,48 @@ fn one_bad_secret_keeps_no_other_from_its_login() {
     assert_eq!((run.log(&world)[2].as_str(), run.code), (last, Some(1)));
     assert_login(&world, "pull", REGISTRY, &last_login(&world));
 }
+
+#[test]
+fn a_write_whose_answer_is_lost_is_not_made_twice() {
+    for fault in [Fault::DropAfter, Fault::CutAnswer, Fault::ReplyAfter(internal_error())] {
+        let world = world_with("{}");
+        world.kube.script().once(PUT, fault.clone());
+        assert_eq!(world.run(&["ecr-update"]).code, Some(0), "{fault:?}");
+        let puts = world
+            .kube
+            .operations()
+            .iter()
+            .filter(|operation| *operation == PUT)
+            .count();
+        assert_eq!(puts, 1, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_secret_made_anew_meanwhile_is_not_written() {
+    let world = world_with("{}");
+    let cluster = Arc::clone(&world.cluster);
+    let remake = move || {
+        let mut secret = cluster.secret("t", "pull").unwrap();
+        cluster.remove("t", "pull");
+        secret["metadata"] = json!({"name": "pull", "namespace": "t", "labels": {"aws-ecr-updater": "true"}});
+        cluster.add_secret(secret);
+    };
+    world.kube.script().once(PUT, Fault::CallBefore(Arc::new(remake)));
+    assert_eq!(world.run(&["ecr-update"]).code, Some(1));
+    assert_eq!(world.value("pull", ".dockerconfigjson"), "{}");
+}
+
+#[test]
+fn what_failed_once_is_not_asked_for_again() {
+    let world = world_with("{}");
+    world.add_pull_secret("pull-2", "s", "eu-west-1", "{}");
+    world.add_pull_secret("lost-1", "nobody", "eu-west-1", "{}");
+    world.add_pull_secret("lost-2", "nobody", "eu-west-1", "{}");
+    world.cloud.deny("ci", "ecr:GetAuthorizationToken");
+    assert_eq!(world.run(&["ecr-update"]).code, Some(1));
+    assert_eq!(world.aws.operations(), [TOKEN]);
+    let secrets = "GET /api/v1/namespaces/t/secrets";
+    let expected = [secrets.to_owned(), format!("{secrets}/nobody"), format!("{secrets}/s")];
+    assert_eq!(world.kube.operations(), expected);
+}

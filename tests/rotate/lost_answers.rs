@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::PUT;
-use crate::support::aws::{html_page, service_failure_xml, service_unavailable_xml, throttling_xml};
-use crate::support::kube::status::{internal_error, too_many_requests};
+use crate::support::aws::{error_xml, html_page, service_failure_xml, service_unavailable_xml, throttling_xml};
+use crate::support::kube::status::{internal_error, status_reply, too_many_requests};
 use crate::support::program::World;
 use crate::support::script::Fault;
 use crate::support::server::Reply;
@@ -155,4 +155,53 @@ fn what_was_stored_counts_and_not_what_was_sent() {
     let run = world.run(&["rotate"]);
     assert_eq!(run.code, Some(1), "{:?}", run.log(&world));
     world.assert_as_before();
+}
+
+/// "No such key" is believed only when the list agrees.
+#[test]
+fn a_key_that_is_still_listed_is_not_taken_for_gone() {
+    let world = World::with_key_secret();
+    let refusal = error_xml(404, "NoSuchEntity", "The Access Key cannot be found.");
+    world
+        .aws
+        .script()
+        .always("DeleteAccessKey", Fault::ReplyInstead(refusal));
+    let run = world.run(&["rotate"]);
+    assert_eq!((run.code, world.key_ids().len()), (Some(1), 2));
+    let error = run
+        .log(&world)
+        .into_iter()
+        .rfind(|line| line.starts_with("ERROR"))
+        .unwrap();
+    assert!(
+        error.contains(&format!("old key {} may still be there", world.key.id)),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_create_whose_answer_is_no_http_is_not_repeated() {
+    let world = World::with_key_secret();
+    let long = Reply::new(200, "text/xml", "").header("X-Long", "x".repeat(64 * 1024));
+    world.aws.script().always("CreateAccessKey", Fault::ReplyAfter(long));
+    let run = world.run(&["rotate"]);
+    assert_eq!(
+        (run.code, world.key_ids().len(), world.cloud.create_count("ci")),
+        (Some(1), 2, 1)
+    );
+    let log = run.log(&world);
+    assert!(
+        log.iter()
+            .any(|line| line.contains("it is not known whether a key was made")),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn a_list_that_has_expired_before_it_began_is_no_reason_to_go_round_for_ever() {
+    let world = World::with_key_secret();
+    let expired = Fault::ReplyInstead(status_reply(410, "Expired", "too old"));
+    world.kube.script().always("GET /api/v1/namespaces/t/secrets", expired);
+    assert_eq!(world.run(&["rotate"]).code, Some(1));
+    assert_eq!(world.kube.operations().len(), 1);
 }

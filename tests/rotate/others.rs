@@ -11,6 +11,7 @@ use crate::support::aws::Status;
 use crate::support::kube::status::status_reply;
 use crate::support::program::World;
 use crate::support::script::Fault;
+use crate::support::server::Reply;
 
 #[test]
 fn the_old_key_stays_when_only_some_secrets_could_be_written() {
@@ -283,4 +284,72 @@ fn a_foreign_key_is_named_with_the_secrets_that_speak_of_it() {
         "{log:?}"
     );
     assert_eq!(world.key_ids().len(), 2);
+}
+
+#[test]
+fn the_old_key_stays_when_the_secrets_cannot_be_looked_at() {
+    let world = World::with_key_secret();
+    let list = "GET /api/v1/namespaces/t/secrets";
+    let refusal = status_reply(
+        403,
+        "Forbidden",
+        "secrets is forbidden: User \"u\" cannot list resource \"secrets\"",
+    );
+    world
+        .kube
+        .script()
+        .some(list, 1, usize::MAX, Fault::ReplyInstead(refusal));
+    let run = world.run(&["rotate"]);
+    assert_eq!((run.code, world.key_ids().len()), (Some(1), 2));
+    let error = run
+        .log(&world)
+        .into_iter()
+        .rfind(|line| line.starts_with("ERROR"))
+        .unwrap();
+    assert!(
+        error.contains("may still be there: Kubernetes: list Secrets in namespace t"),
+        "{error}"
+    );
+}
+
+/// Its label is gone, so that only a look at itself can tell what it holds.
+#[test]
+fn the_old_key_stays_when_a_secret_of_the_group_cannot_be_looked_at() {
+    let world = World::with_key_secret();
+    let cluster = Arc::clone(&world.cluster);
+    let unlabel = move || cluster.edit("t", "s", &|s| s["metadata"]["labels"] = json!({}));
+    world.kube.script().once(PUT, Fault::CallAfter(Arc::new(unlabel)));
+    let refusal = status_reply(
+        403,
+        "Forbidden",
+        "secrets \"s\" is forbidden: User \"u\" cannot get resource",
+    );
+    world
+        .kube
+        .script()
+        .always("GET /api/v1/namespaces/t/secrets/s", Fault::ReplyInstead(refusal));
+    let run = world.run(&["rotate"]);
+    assert_eq!((run.code, world.key_ids().len()), (Some(1), 2));
+}
+
+/// STS says that the new key is somebody else's.
+#[test]
+fn a_key_of_another_user_is_not_published() {
+    let world = World::with_key_secret();
+    let body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/eve</Arn>\
+                <UserId>U</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let answer = Fault::ReplyInstead(Reply::new(200, "text/xml", body));
+    world.aws.script().some("GetCallerIdentity", 1, usize::MAX, answer);
+    let run = world.run(&["rotate", "--propagation-timeout=1s"]);
+    assert_eq!(run.code, Some(1));
+    world.assert_as_before();
+    let error = run
+        .log(&world)
+        .into_iter()
+        .rfind(|line| line.starts_with("ERROR"))
+        .unwrap();
+    assert!(
+        error.contains("it belongs to arn:aws:iam::123456789012:user/eve, not to arn:aws"),
+        "{error}"
+    );
 }
