@@ -7,13 +7,32 @@ pub const ATTEMPTS: u32 = 5;
 
 /// No attempt is begun later than this after the first one. An API server that is restarted is back by then, and one that
 /// hangs must not hold up the rest of the run for longer.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The first pause is at most this long, each later one at most twice the one before.
 const BASE: Duration = Duration::from_millis(500);
 
 /// No pause is longer, and a `Retry-After` beyond it is not waited for.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// How often a request is sent that may be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// Until there is an answer, within reason: where repeating does no harm and can help.
+    Patiently,
+    /// Once: the caller repeats by itself, at a time of its own.
+    Once,
+}
+
+impl Asking {
+    /// What comes of an error's reaction.
+    pub(crate) fn permits(self, reaction: Reaction) -> Reaction {
+        match self {
+            Asking::Patiently => reaction,
+            Asking::Once => Reaction::GiveUp,
+        }
+    }
+}
 
 /// What an error asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +89,23 @@ pub fn repeat<T, E: std::fmt::Display>(
     }
 }
 
-fn random() -> u32 {
+/// Uniform over all of `u32`.
+pub(crate) fn random() -> u32 {
     let mut bytes = [0; 4];
     // Without randomness the pause is merely short; that is no reason to fail.
     let _ = getrandom::getrandom(&mut bytes);
     u32::from_ne_bytes(bytes)
+}
+
+/// 16 hexadecimal digits that no other run has.
+pub(crate) fn random_id() -> String {
+    let mut bytes = [0; 8];
+    if getrandom::getrandom(&mut bytes).is_err() {
+        // No two processes of a machine share number and time.
+        let unlikely = crate::clock::boot_time().as_nanos() as u64 ^ (u64::from(std::process::id()) << 40);
+        bytes = unlikely.to_ne_bytes();
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -96,6 +127,18 @@ mod tests {
     fn it_ends() {
         assert_eq!(pause(ANY, ATTEMPTS, 0), None);
         assert_eq!(pause(Reaction::GiveUp, 1, 0), None);
+    }
+
+    #[test]
+    fn what_is_asked_once_is_sent_once() {
+        let sent = std::cell::Cell::new(0);
+        let send = || {
+            sent.set(sent.get() + 1);
+            Err::<(), _>("no")
+        };
+        assert_eq!(repeat("it", send, |_| Asking::Once.permits(ANY)), Err("no"));
+        assert_eq!(sent.get(), 1);
+        assert_eq!(Asking::Patiently.permits(ANY), ANY);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{Call, Cause, Client, Error, JSON_1_1, KeyPair, Region, Safety, Service, refusal};
+use crate::retry::Asking;
 use crate::sensitive::Sensitive;
 
 /// A login to the registries of an account.
@@ -32,7 +33,7 @@ pub fn get_authorization_token(client: &Client, region: &Region, keys: &KeyPair)
         content_type: JSON_1_1,
         target: Some("AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"),
         body: "{}".into(),
-        safety: Safety::Repeatable,
+        safety: Safety::Repeatable(Asking::Patiently),
     };
     let reply = client.call(&call, keys)?;
     parse(reply.body.expose()).map_err(|problem| {

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{AccessKeyId, Meaning, Refusal, Service};
 use crate::error::Fault;
 use crate::http::{self, Delivery, Problem};
+use crate::retry::Reaction;
 
 /// A call that did not succeed.
 #[derive(Debug)]
@@ -74,6 +75,34 @@ impl Error {
                 Meaning::RemoteFault => unless_once(Fault::RemoteFault),
                 Meaning::LimitExceeded | Meaning::Other => Fault::Refused,
             },
+        }
+    }
+
+    /// Whether the same call may succeed a moment later, and when AWS asks to be called again. It does not say whether the
+    /// call may be repeated: one that makes a key must not.
+    pub fn reaction(&self) -> Reaction {
+        let (passes, after) = match &self.cause {
+            Cause::NoAnswer(failure) => (failure.passes(), None),
+            Cause::Refused(refusal) => match refusal.meaning() {
+                Meaning::Throttled | Meaning::RemoteFault => (true, refusal.retry_after),
+                Meaning::UnknownKey
+                | Meaning::WrongSecret
+                | Meaning::WrongRegion
+                | Meaning::ClockSkew
+                | Meaning::AccessDenied
+                | Meaning::SessionOver
+                | Meaning::LimitExceeded
+                | Meaning::NoSuchEntity
+                | Meaning::Other => (false, None),
+            },
+            // An error page of something on the way, most often.
+            Cause::Unreadable { status, .. } => (*status >= 500, None),
+            Cause::Unsignable(_) => (false, None),
+        };
+        if passes {
+            Reaction::Repeat { after }
+        } else {
+            Reaction::GiveUp
         }
     }
 

@@ -9,7 +9,7 @@ mod refusal;
 pub mod sts;
 mod xml;
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -19,21 +19,21 @@ pub use self::credentials::{AccessKeyId, KeyPair};
 pub use self::endpoint::{Endpoints, Region, Service};
 pub use self::fault::{Cause, Error};
 pub use self::refusal::{Meaning, Refusal};
-use crate::http::{self, Delivery, Method};
-use crate::retry::{self, Reaction};
+use crate::http::{self, Method};
+use crate::retry::{self, Asking, Reaction};
 use crate::sensitive::Sensitive;
 
 /// AWS refuses a signature whose time is more than five minutes off; a clock that is further off than this is blamed for
 /// a refusal that a clock can cause.
 const SKEW_NOTICED: Duration = Duration::from_secs(4 * 60);
 
-/// A client for all of AWS's services.
+/// A client for all of AWS's services. Threads may share it.
 #[derive(Debug)]
 pub struct Client {
     http: http::Client,
     endpoints: Endpoints,
     /// What AWS's clock shows more than ours, in seconds, once it was found to matter.
-    skew: Cell<i64>,
+    skew: AtomicI64,
 }
 
 /// One call, ready to be signed.
@@ -48,33 +48,30 @@ struct Call<'a> {
     safety: Safety,
 }
 
-/// How a question is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
-    /// Until there is an answer, within reason.
-    Patiently,
-    /// Once: the caller asks again by itself.
-    Once,
-}
-
-impl Asking {
-    fn safety(self) -> Safety {
-        match self {
-            Asking::Patiently => Safety::Repeatable,
-            Asking::Once => Safety::Probe,
-        }
-    }
-}
-
 /// Whether a call may be sent again when its fate is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Safety {
     /// Once more does no harm.
-    Repeatable,
-    /// Once more does no harm, but the caller does that itself when the time has come.
-    Probe,
-    /// It is sent once. What was surely not carried out (a throttled call, a clock that was off) may still be repeated.
-    Once,
+    Repeatable(Asking),
+    /// It is sent once, whatever comes of it, and its exchange is over within this time.
+    Once(Duration),
+}
+
+impl Safety {
+    fn is_once(self) -> bool {
+        match self {
+            Safety::Repeatable(_) => false,
+            Safety::Once(_) => true,
+        }
+    }
+
+    /// What comes of an error's reaction.
+    fn permits(self, reaction: Reaction) -> Reaction {
+        match self {
+            Safety::Repeatable(asking) => asking.permits(reaction),
+            Safety::Once(_) => Reaction::GiveUp,
+        }
+    }
 }
 
 impl Client {
@@ -83,29 +80,41 @@ impl Client {
         Client {
             http,
             endpoints,
-            skew: Cell::new(0),
+            skew: AtomicI64::new(0),
         }
     }
 
     fn call(&self, call: &Call<'_>, keys: &KeyPair) -> Result<http::Reply, Error> {
         let what = format!("{} with key {}", call.operation, keys.id);
-        match retry::repeat(&what, || self.attempt(call, keys), |error| reaction(error, call.safety)) {
-            Err(error) if self.skew_explains(&error) => {
-                retry::repeat(&what, || self.attempt(call, keys), |error| reaction(error, call.safety))
-            }
-            result => result,
+        let send = |skew| {
+            retry::repeat(
+                &what,
+                || self.attempt(call, keys, skew),
+                |error| call.safety.permits(error.reaction()),
+            )
+        };
+        let skew = self.skew.load(Ordering::SeqCst);
+        let error = match send(skew) {
+            Ok(reply) => return Ok(reply),
+            Err(error) => error,
+        };
+        match self.skew_found(&error, skew) {
+            // Whoever sends once has the right time at the next call.
+            Some(found) if !call.safety.is_once() => send(found),
+            Some(_) | None => Err(error),
         }
     }
 
-    fn attempt(&self, call: &Call<'_>, keys: &KeyPair) -> Result<http::Reply, Error> {
+    fn attempt(&self, call: &Call<'_>, keys: &KeyPair, skew: i64) -> Result<http::Reply, Error> {
         let endpoint = self.endpoints.url(call.service, call.region);
         let error = |cause| self.error(call, keys, cause);
         log::debug!("{} with key {}", call.operation, keys.id);
-        let request = signed(call, &endpoint, keys, self.now()).map_err(|why| error(Cause::Unsignable(why)))?;
-        let reply = self
-            .http
-            .send(&request)
-            .map_err(|failure| error(Cause::NoAnswer(Box::new(failure))))?;
+        let request = signed(call, &endpoint, keys, now(skew)).map_err(|why| error(Cause::Unsignable(why)))?;
+        let reply = match call.safety {
+            Safety::Repeatable(_) => self.http.send(&request),
+            Safety::Once(time) => self.http.send_within(&request, time),
+        };
+        let reply = reply.map_err(|failure| error(Cause::NoAnswer(Box::new(failure))))?;
         if reply.status == 200 {
             Ok(reply)
         } else {
@@ -120,77 +129,49 @@ impl Client {
             region: call.region.name().into(),
             key: keys.id.clone(),
             endpoint: self.endpoints.url(call.service, call.region).into(),
-            once: call.safety == Safety::Once,
+            once: call.safety.is_once(),
             cause,
         }
     }
 
-    fn now(&self) -> SystemTime {
-        let skew = self.skew.get();
-        let offset = Duration::from_secs(skew.unsigned_abs());
-        let now = SystemTime::now();
-        if skew < 0 {
-            now.checked_sub(offset)
-        } else {
-            now.checked_add(offset)
-        }
-        .unwrap_or(now)
-    }
-
-    /// A wrong clock looks like a wrong secret; the answer's own date tells them apart. True once, when the clock was off
-    /// and has been corrected for, so that the call is worth another try.
-    fn skew_explains(&self, error: &Error) -> bool {
+    /// A wrong clock looks like a wrong secret; the answer's own date tells them apart. Returns what AWS's clock shows more
+    /// than ours, if a call that was signed with `skew` was so far off that another try is worth while; all later calls sign
+    /// with it.
+    fn skew_found(&self, error: &Error, skew: i64) -> Option<i64> {
         let Cause::Refused(refusal) = &error.cause else {
-            return false;
+            return None;
         };
         let (true, Some(theirs)) = (refusal.meaning().can_be_the_clock(), refusal.date) else {
-            return false;
+            return None;
         };
-        let ours = time::OffsetDateTime::from(self.now());
-        let off = theirs - ours;
+        let off = theirs - time::OffsetDateTime::from(now(skew));
         if off.unsigned_abs() < SKEW_NOTICED {
-            return false;
+            return None;
         }
-        self.skew.set(self.skew.get() + off.whole_seconds());
-        log::warn!(
-            "this machine's clock is {} s {} AWS's; signing with AWS's time (set the clock: nothing else is corrected)",
-            off.whole_seconds().unsigned_abs(),
-            if off.is_negative() { "ahead of" } else { "behind" },
-        );
-        true
+        let found = skew.saturating_add(off.whole_seconds());
+        let known = self.skew.swap(found, Ordering::SeqCst);
+        // Calls that were under way at the same time find out the same; it is told once.
+        if found.abs_diff(known) >= SKEW_NOTICED.as_secs() {
+            log::warn!(
+                "this machine's clock is {} s {} AWS's; signing with AWS's time (set the clock: nothing else is corrected)",
+                found.unsigned_abs(),
+                if found < 0 { "ahead of" } else { "behind" },
+            );
+        }
+        Some(found)
     }
 }
 
-fn reaction(error: &Error, safety: Safety) -> Reaction {
-    let (passes, surely_without_effect, after) = match &error.cause {
-        Cause::NoAnswer(failure) => (failure.passes(), failure.delivery == Delivery::NotSent, None),
-        Cause::Refused(refusal) => match refusal.meaning() {
-            Meaning::Throttled => (true, true, refusal.retry_after),
-            Meaning::RemoteFault => (true, false, refusal.retry_after),
-            Meaning::UnknownKey
-            | Meaning::WrongSecret
-            | Meaning::WrongRegion
-            | Meaning::ClockSkew
-            | Meaning::AccessDenied
-            | Meaning::SessionOver
-            | Meaning::LimitExceeded
-            | Meaning::NoSuchEntity
-            | Meaning::Other => (false, true, None),
-        },
-        // An error page of something on the way, most often.
-        Cause::Unreadable { status, .. } => (*status >= 500, false, None),
-        Cause::Unsignable(_) => (false, true, None),
-    };
-    let permitted = match safety {
-        Safety::Repeatable => true,
-        Safety::Probe => false,
-        Safety::Once => surely_without_effect,
-    };
-    if passes && permitted {
-        Reaction::Repeat { after }
+/// The time by AWS's clock, which shows `skew` seconds more than ours.
+fn now(skew: i64) -> SystemTime {
+    let offset = Duration::from_secs(skew.unsigned_abs());
+    let now = SystemTime::now();
+    if skew < 0 {
+        now.checked_sub(offset)
     } else {
-        Reaction::GiveUp
+        now.checked_add(offset)
     }
+    .unwrap_or(now)
 }
 
 fn signed(call: &Call<'_>, endpoint: &str, keys: &KeyPair, now: SystemTime) -> Result<http::Request, String> {
@@ -242,6 +223,88 @@ const JSON_1_1: &str = "application/x-amz-json-1.1";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_may_share_a_client() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Client>();
+    }
+
+    fn client() -> Client {
+        let limits = http::Limits {
+            time: Duration::from_secs(1),
+            body: 1,
+        };
+        Client::new(
+            http::Client::new(http::Roots::Only(Vec::new()), limits),
+            Endpoints::default(),
+        )
+    }
+
+    fn refused(client: &Client, code: &str, status: u16, ahead: i64) -> Error {
+        let region = Region::parse("eu-west-1").unwrap();
+        let call = Call {
+            service: Service::Iam,
+            region: &region,
+            operation: "ListAccessKeys",
+            content_type: FORM,
+            target: None,
+            body: String::new(),
+            safety: Safety::Repeatable(Asking::Once),
+        };
+        let keys = KeyPair {
+            id: AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap(),
+            secret: Sensitive::new("secret".into()),
+        };
+        let refusal = Refusal {
+            code: code.into(),
+            message: String::new(),
+            status,
+            request_id: None,
+            retry_after: Some(Duration::from_secs(7)),
+            date: Some(now(ahead).into()),
+        };
+        client.error(&call, &keys, Cause::Refused(Box::new(refusal)))
+    }
+
+    /// Two threads' calls were both signed by the wrong clock; the second answer must not pass for a wrong secret because
+    /// the first one has already set things right.
+    #[test]
+    fn calls_under_way_at_the_same_time_all_find_out_that_the_clock_is_off() {
+        let client = client();
+        let error = refused(&client, "SignatureDoesNotMatch", 403, 3_600);
+        let near = |skew: Option<i64>| skew.is_some_and(|skew| (3_598..=3_602).contains(&skew));
+        assert!(near(client.skew_found(&error, 0)));
+        assert!(near(client.skew_found(&error, 0)));
+        let known = client.skew.load(Ordering::SeqCst);
+        assert!(near(Some(known)));
+        assert_eq!(client.skew_found(&error, known), None);
+        let error = refused(&client, "AccessDenied", 403, -3_600);
+        assert_eq!(client.skew_found(&error, known), None);
+    }
+
+    #[test]
+    fn what_passes_is_told_with_the_pause_that_aws_asks_for() {
+        let client = client();
+        let after = Some(Duration::from_secs(7));
+        for (code, status, reaction) in [
+            ("Throttling", 400, Reaction::Repeat { after }),
+            ("ServiceUnavailable", 503, Reaction::Repeat { after }),
+            ("SignatureDoesNotMatch", 403, Reaction::GiveUp),
+            ("LimitExceeded", 409, Reaction::GiveUp),
+            ("NoSuchEntity", 404, Reaction::GiveUp),
+        ] {
+            assert_eq!(refused(&client, code, status, 0).reaction(), reaction, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_sent_once_is_not_even_repeated_when_throttled() {
+        let again = Reaction::Repeat { after: None };
+        assert_eq!(Safety::Once(Duration::ZERO).permits(again), Reaction::GiveUp);
+        assert_eq!(Safety::Repeatable(Asking::Once).permits(again), Reaction::GiveUp);
+        assert_eq!(Safety::Repeatable(Asking::Patiently).permits(again), again);
+    }
 
     #[test]
     fn query_encodes_what_is_reserved() {

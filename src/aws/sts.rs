@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Asking, Call, Client, Error, FORM, KeyPair, Region, Service, query, refusal, xml};
+use super::{Call, Client, Error, FORM, KeyPair, Region, Safety, Service, query, refusal, xml};
+use crate::error::one_line;
+use crate::retry::Asking;
 
 const VERSION: &str = "2011-06-15";
 
@@ -10,9 +12,21 @@ const VERSION: &str = "2011-06-15";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     arn: String,
+    user_id: String,
+    account: String,
 }
 
 impl Identity {
+    /// AWS's own id of the user, `AIDACKCEVSQ6C2EXAMPLE`: the same under another name or path, and never given out again.
+    pub fn user_id(&self) -> &str {
+        &self.user_id
+    }
+
+    /// The account's number, of twelve digits.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
     /// An IAM user, not the account root and not a role's session.
     pub fn is_user(&self) -> bool {
         self.resource().is_some_and(|resource| resource.starts_with("user/"))
@@ -44,7 +58,7 @@ impl fmt::Display for Identity {
 ///
 /// # Errors
 ///
-/// As for every call; reading is repeated where that can help.
+/// As for every call.
 pub fn get_caller_identity(
     client: &Client,
     region: &Region,
@@ -58,7 +72,7 @@ pub fn get_caller_identity(
         content_type: FORM,
         target: None,
         body: query("GetCallerIdentity", VERSION, &[]),
-        safety: asking.safety(),
+        safety: Safety::Repeatable(asking),
     };
     let reply = client.call(&call, keys)?;
     parse(reply.body.expose()).ok_or_else(|| client.error(&call, keys, refusal::unexpected(&reply, "STS's XML")))
@@ -66,9 +80,12 @@ pub fn get_caller_identity(
 
 fn parse(body: &[u8]) -> Option<Identity> {
     let root = xml::parse(body).ok()?;
-    let arn = root.child("GetCallerIdentityResult")?.text_of("Arn")?;
-    arn.starts_with("arn:").then(|| Identity {
-        arn: crate::error::one_line(arn),
+    let result = root.child("GetCallerIdentityResult")?;
+    let text = |name| result.text_of(name).filter(|text| !text.is_empty()).map(one_line);
+    Some(Identity {
+        arn: text("Arn").filter(|arn| arn.starts_with("arn:"))?,
+        user_id: text("UserId")?,
+        account: text("Account")?,
     })
 }
 
@@ -76,12 +93,45 @@ fn parse(body: &[u8]) -> Option<Identity> {
 mod tests {
     use super::*;
 
-    fn identity(arn: &str) -> Identity {
+    fn answer(fields: &str) -> Option<Identity> {
         let body = format!(
-            "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>{arn}</Arn><UserId>U</UserId>\
-             <Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+            "<GetCallerIdentityResponse><GetCallerIdentityResult>{fields}</GetCallerIdentityResult>\
+             </GetCallerIdentityResponse>"
         );
-        parse(body.as_bytes()).unwrap()
+        parse(body.as_bytes())
+    }
+
+    fn identity(arn: &str) -> Identity {
+        answer(&format!(
+            "<Arn>{arn}</Arn><UserId>AIDACKCEVSQ6C2EXAMPLE</UserId><Account>123456789012</Account>"
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_answer_without_one_of_its_fields_is_none() {
+        let fields = [
+            "<Arn>arn:aws:iam::123456789012:user/ci</Arn>",
+            "<UserId>AIDACKCEVSQ6C2EXAMPLE</UserId>",
+            "<Account>123456789012</Account>",
+        ];
+        let whole = answer(&fields.concat()).unwrap();
+        assert_eq!(
+            (whole.user_id(), whole.account()),
+            ("AIDACKCEVSQ6C2EXAMPLE", "123456789012")
+        );
+        for missing in fields {
+            assert_eq!(answer(&fields.concat().replace(missing, "")), None, "{missing}");
+        }
+        assert_eq!(answer(&fields.concat().replace("AIDACKCEVSQ6C2EXAMPLE", " ")), None);
+    }
+
+    #[test]
+    fn users_of_one_name_are_told_apart() {
+        let fields = |id| {
+            format!("<Arn>arn:aws:iam::123456789012:user/ci</Arn><UserId>{id}</UserId><Account>123456789012</Account>")
+        };
+        assert_ne!(answer(&fields("AIDAOLD")).unwrap(), answer(&fields("AIDANEW")).unwrap());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::key_secret;
 use crate::kube::{self, Key, Scope, Secret};
 use crate::report::Tally;
+use crate::retry::Asking;
 
 /// The label of a Secret to refresh.
 pub const LABEL: &str = "aws-ecr-updater";
@@ -51,7 +52,7 @@ pub fn run(
     settings: &Settings,
     interrupt: &Interrupt,
 ) -> Result<Tally, kube::Error> {
-    let secrets = kube.list_secrets(&settings.scope, LABEL)?;
+    let secrets = kube.list_secrets(&settings.scope, LABEL, Asking::Patiently)?;
     let mut tally = Tally::new("ecr-update", LABEL, "refreshed", &settings.scope, secrets.len());
     let mut logins = Logins {
         kube,
@@ -144,7 +145,7 @@ fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &st
         secret.set_data(DOCKER_CONFIG, merged.expose());
         secret.set_annotation(EXPIRES_AT, expires_at);
         writes += 1;
-        let error = match kube.update_secret(&secret) {
+        let error = match kube.update_secret(&secret, Asking::Patiently) {
             Ok(stored) if stored.data(DOCKER_CONFIG).as_ref() == Some(&merged) => return Ok(()),
             Ok(_) => {
                 return Err("the login was not stored as it was sent, perhaps changed by an admission webhook".into());
@@ -157,7 +158,9 @@ fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &st
         }
         log::debug!("{}: {error}; reading it again", secret.key);
         let uid = secret.uid.clone();
-        secret = kube.get_secret(&secret.key).map_err(|error| error.to_string())?;
+        secret = kube
+            .get_secret(&secret.key, Asking::Patiently)
+            .map_err(|error| error.to_string())?;
         if secret.uid != uid || !secret.has_label(LABEL) {
             return Err(format!(
                 "{} was replaced or lost its label meanwhile; nothing was written to it",
@@ -202,7 +205,8 @@ impl Logins<'_> {
     }
 
     fn read(&mut self, source: &Key) -> Result<KeyPair, String> {
-        let read = self.kube.get_secret(source).map_err(|error| match error.fault() {
+        let read = self.kube.get_secret(source, Asking::Patiently);
+        let read = read.map_err(|error| match error.fault() {
             Fault::NotFound => {
                 format!("annotation `{SOURCE}` names Secret {source}, which is not there; make it, or correct the name")
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::Limits;
+use super::SETUP_SHARE;
 use super::connect::{ConnectFailure, TlsFailure};
 
 /// No complete answer came.
@@ -117,7 +117,8 @@ impl Failure {
         )
     }
 
-    pub(super) fn from_ureq(error: ureq::Error, limits: Limits) -> Failure {
+    /// `time` is the limit that was in force for the whole exchange.
+    pub(super) fn from_ureq(error: ureq::Error, time: Duration) -> Failure {
         let not_sent = |problem| Failure {
             problem,
             delivery: Delivery::NotSent,
@@ -133,15 +134,15 @@ impl Failure {
             ureq::Error::Http(error) => not_sent(Problem::BadRequest(error.to_string())),
             ureq::Error::Timeout(ureq::Timeout::Resolve) => not_sent(Problem::TimedOut {
                 phase: Phase::Resolve,
-                limit: limits.time / 3,
+                limit: time / SETUP_SHARE,
             }),
             ureq::Error::Timeout(ureq::Timeout::Connect) => not_sent(Problem::TimedOut {
                 phase: Phase::Connect,
-                limit: limits.time / 3,
+                limit: time / SETUP_SHARE,
             }),
             ureq::Error::Timeout(_) => unknown(Problem::TimedOut {
                 phase: Phase::Exchange,
-                limit: limits.time,
+                limit: time,
             }),
             ureq::Error::Protocol(error) => unknown(Problem::Malformed(error.to_string())),
             ureq::Error::LargeResponseHeader(size, limit) => unknown(Problem::Malformed(format!(

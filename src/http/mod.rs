@@ -7,11 +7,15 @@ mod connect;
 mod failure;
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 pub use self::connect::{CertificateError, Roots, certificates_from_pem};
 pub use self::failure::{Delivery, Failure, Phase, Problem};
+use crate::clock::boot_time;
 use crate::error::one_line;
 use crate::sensitive::Sensitive;
 
@@ -20,6 +24,9 @@ pub const USER_AGENT: &str = concat!("aws-iam-credential-rotate/", env!("CARGO_P
 
 /// The longest reply header that is read, in bytes.
 const HEADER_LIMIT: usize = 32 * 1024;
+
+/// Looking up the name, TCP and TLS may each take one part in so many of the time for the whole exchange.
+const SETUP_SHARE: u32 = 3;
 
 /// The methods this program uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +135,16 @@ impl Reply {
     pub fn retry_after(&self) -> Option<Duration> {
         self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
     }
+
+    /// When the server answered, by its own clock (`Date`), in whole seconds.
+    pub fn date(&self) -> Option<OffsetDateTime> {
+        self.header("date").and_then(http_date)
+    }
+}
+
+fn http_date(text: &str) -> Option<OffsetDateTime> {
+    // RFC 9110's fixed form is RFC 2822's but for the name of the zone.
+    OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok()
 }
 
 impl fmt::Debug for Reply {
@@ -166,13 +183,6 @@ impl Client {
             .max_response_header_size(HEADER_LIMIT)
             .input_buffer_size(HEADER_LIMIT)
             .output_buffer_size(16 * 1024)
-            .timeout_global(Some(limits.time))
-            .timeout_resolve(Some(limits.time / 3))
-            .timeout_connect(Some(limits.time / 3))
-            .timeout_send_request(Some(limits.time))
-            .timeout_send_body(Some(limits.time))
-            .timeout_recv_response(Some(limits.time))
-            .timeout_recv_body(Some(limits.time))
             .build();
         let agent = ureq::Agent::with_parts(config, connect::chain(roots), connect::Names::default());
         Client { agent, limits }
@@ -184,31 +194,28 @@ impl Client {
     ///
     /// A [`Failure`] when there is no complete answer. It tells whether the request can have been delivered.
     pub fn send(&self, request: &Request) -> Result<Reply, Failure> {
+        self.send_within(request, self.limits.time)
+    }
+
+    /// As [`Client::send`], with another limit for the whole exchange where that is the shorter one. The time the machine
+    /// sleeps counts as far as the request goes: none is finished after its time.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::send`]; one that says that time ran out names the limit that was in force.
+    pub fn send_within(&self, request: &Request, time: Duration) -> Result<Reply, Failure> {
         log::debug!("{request:?}");
-        let mut builder = ureq::http::Request::builder()
-            .method(request.method.name())
-            .uri(&request.url);
-        for (name, value) in &request.headers {
-            builder = builder.header(*name, value.expose());
-        }
-        let response = match request.method {
-            Method::Get => builder
-                .body(())
-                .map_err(ureq::Error::Http)
-                .and_then(|request| self.agent.run(request)),
-            Method::Post | Method::Put => builder
-                .body(request.body.expose().as_slice())
-                .map_err(ureq::Error::Http)
-                .and_then(|request| self.agent.run(request)),
-        };
-        let response = response.map_err(|error| Failure::from_ureq(error, self.limits))?;
+        let time = time.min(self.limits.time);
+        let response = self
+            .run(request, time)
+            .map_err(|error| Failure::from_ureq(error, time))?;
         let (head, body) = response.into_parts();
         let mut bytes = Vec::new();
         // One byte more than allowed shows that there is more than allowed.
         let mut reader = body.into_reader().take(self.limits.body + 1);
         let read = reader.read_to_end(&mut bytes);
         let body = Sensitive::new(bytes);
-        read.map_err(|error| Failure::from_ureq(ureq::Error::from(error), self.limits))?;
+        read.map_err(|error| Failure::from_ureq(ureq::Error::from(error), time))?;
         if body.expose().len() as u64 > self.limits.body {
             let problem = Problem::BodyTooLarge {
                 limit: self.limits.body,
@@ -226,10 +233,70 @@ impl Client {
         log::debug!("{} {}: {reply:?}", request.method.name(), request.url);
         Ok(reply)
     }
+
+    fn run(&self, request: &Request, time: Duration) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        let mut builder = ureq::http::Request::builder()
+            .method(request.method.name())
+            .uri(&request.url);
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value.expose());
+        }
+        match request.method {
+            Method::Get => self.run_built(builder.body(())?, time),
+            Method::Post | Method::Put => {
+                let mut body = InTime {
+                    left: request.body.expose(),
+                    until: boot_time() + time,
+                };
+                let builder = builder.header("content-length", body.left.len());
+                self.run_built(builder.body(ureq::SendBody::from_reader(&mut body))?, time)
+            }
+        }
+    }
+
+    fn run_built<B: ureq::AsSendBody>(
+        &self,
+        request: ureq::http::Request<B>,
+        time: Duration,
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        let setup = Some(time / SETUP_SHARE);
+        let request = self
+            .agent
+            .configure_request(request)
+            .timeout_global(Some(time))
+            .timeout_resolve(setup)
+            .timeout_connect(setup)
+            .timeout_send_request(Some(time))
+            .timeout_send_body(Some(time))
+            .timeout_recv_response(Some(time))
+            .timeout_recv_body(Some(time))
+            .build();
+        self.agent.run(request)
+    }
+}
+
+/// A body of which nothing leaves after its time. ureq's own clock stands still while the machine sleeps: without this a
+/// create could wait for its connection, sleep for an hour, and be sent long after everybody took it for lost.
+struct InTime<'a> {
+    left: &'a [u8],
+    /// By [`boot_time`].
+    until: Duration,
+}
+
+impl Read for InTime<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if boot_time() > self.until {
+            // ureq finds its own error in this one.
+            return Err(io::Error::other(ureq::Error::Timeout(ureq::Timeout::Global)));
+        }
+        self.left.read(buffer)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -258,5 +325,75 @@ mod tests {
         ] {
             assert_eq!(base_url(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_date_header_is_read() {
+        assert_eq!(
+            http_date("Mon, 23 Nov 2026 04:45:54 GMT").unwrap().unix_timestamp(),
+            1_795_409_154
+        );
+        assert_eq!(http_date("yesterday"), None);
+    }
+
+    /// A request to a server that takes connections and never answers: how it fails, and what was sent.
+    fn unanswered(limit: u64, within: u64) -> (Failure, String) {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let limits = Limits {
+            time: Duration::from_millis(limit),
+            body: 1,
+        };
+        let request = Request {
+            method: Method::Post,
+            url: format!("http://{}/", silent.local_addr().unwrap()),
+            headers: Vec::new(),
+            body: Sensitive::new(b"body".to_vec()),
+        };
+        let client = Client::new(Roots::Only(Vec::new()), limits);
+        let failure = client.send_within(&request, Duration::from_millis(within)).unwrap_err();
+        let mut sent = String::new();
+        silent.set_nonblocking(true).unwrap();
+        if let Ok((mut connection, _)) = silent.accept() {
+            connection.set_nonblocking(false).unwrap();
+            connection.read_to_string(&mut sent).unwrap();
+        }
+        (failure, sent)
+    }
+
+    #[test]
+    fn the_shorter_limit_is_in_force_and_named() {
+        for (limit, within) in [(60_000, 300), (300, 60_000)] {
+            let (failure, sent) = unanswered(limit, within);
+            assert_eq!(failure.to_string(), "no complete answer within 0.3 s");
+            assert_eq!(failure.delivery, Delivery::Unknown);
+            // With its length, and not in chunks, which AWS does not take.
+            assert!(sent.contains("\r\ncontent-length: 4\r\n"), "{sent}");
+            assert!(!sent.contains("transfer-encoding"), "{sent}");
+            assert!(sent.ends_with("\r\n\r\nbody"), "{sent}");
+        }
+    }
+
+    #[test]
+    fn without_time_nothing_is_sent() {
+        let (failure, sent) = unanswered(60_000, 0);
+        assert_eq!(failure.to_string(), "no complete answer within 0 s");
+        assert_eq!(sent, "");
+    }
+
+    #[test]
+    fn no_body_leaves_after_its_time() {
+        let body = |until| InTime { left: b"body", until };
+        let mut buffer = [0; 8];
+        let now = boot_time();
+        assert_eq!(body(now + Duration::from_secs(60)).read(&mut buffer).unwrap(), 4);
+        let late = body(now - Duration::from_millis(1)).read(&mut buffer).unwrap_err();
+        let failure = Failure::from_ureq(ureq::Error::from(late), Duration::from_secs(2));
+        assert_eq!(failure.to_string(), "no complete answer within 2 s");
+    }
+
+    #[test]
+    fn threads_may_share_a_client() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Client>();
     }
 }

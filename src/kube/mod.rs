@@ -2,18 +2,24 @@
 
 pub mod access;
 pub mod in_cluster;
+pub mod provenance;
 pub mod secret;
+mod server_time;
 pub mod status;
 
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
 pub use self::access::{Access, Namespace, Scope, Token};
+pub use self::provenance::{Mark, Writer};
 pub use self::secret::{Key, Secret};
+pub use self::server_time::ServerTime;
 pub use self::status::{Cause, Error};
+use crate::clock::boot_time;
 use crate::http::{self, Delivery, Method};
-use crate::retry::{self, Reaction};
+use crate::retry::{self, Asking, Reaction};
 use crate::sensitive::Sensitive;
 
 /// How many Secrets one page of a list holds; kubectl's own number.
@@ -25,12 +31,13 @@ const MOST_RESTARTS: usize = 2;
 /// More than this, a million Secrets, are a server that goes round in circles.
 const MOST_PAGES: usize = 2000;
 
-/// A client for one API server.
+/// A client for one API server. Threads may share it.
 #[derive(Debug)]
 pub struct Client {
     http: http::Client,
     server: String,
     token: Token,
+    server_time: Mutex<Option<ServerTime>>,
 }
 
 impl Client {
@@ -40,22 +47,29 @@ impl Client {
             http,
             server: access.server,
             token: access.token,
+            server_time: Mutex::new(None),
         }
+    }
+
+    /// The latest time of the API server's clock that any of its replies has shown, also a reply that refused. `None` before
+    /// the first one.
+    pub fn server_time(&self) -> Option<ServerTime> {
+        *self.server_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All Secrets in `scope` with the label `label` set to `true`, in order of namespace and name.
     ///
     /// # Errors
     ///
-    /// As for every request; reading is repeated where that can help.
-    pub fn list_secrets(&self, scope: &Scope, label: &str) -> Result<Vec<Secret>, Error> {
-        let mut secrets = self.find_secrets(scope, label, Some)?;
+    /// As for every request.
+    pub fn list_secrets(&self, scope: &Scope, label: &str, asking: Asking) -> Result<Vec<Secret>, Error> {
+        let mut secrets = self.find_secrets(scope, label, asking, Some)?;
         secrets.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(secrets)
     }
 
     /// What `find` makes of the Secrets in `scope` with the label `label` set to `true`. No more than a page of them is in
-    /// memory at a time.
+    /// memory at a time. The request for each page is asked as `asking` says.
     ///
     /// # Errors
     ///
@@ -64,6 +78,7 @@ impl Client {
         &self,
         scope: &Scope,
         label: &str,
+        asking: Asking,
         find: impl Fn(Secret) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
         let error = |cause| self.error("list", format!("Secrets in {scope}"), cause);
@@ -84,7 +99,7 @@ impl Client {
             if let Some(token) = &next {
                 path += &format!("&continue={}", http::percent_encode(token));
             }
-            let page = match self.get(&path) {
+            let page = match self.get(&path, asking) {
                 Ok(reply) => secret::parse_list(reply.body.expose())
                     .ok_or_else(|| error(status::unexpected(&reply, "a SecretList")))?,
                 // The pages so far show a state that is gone; a list from two states could lack what both hold.
@@ -113,21 +128,21 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As for every request; reading is repeated where that can help.
-    pub fn get_secret(&self, key: &Key) -> Result<Secret, Error> {
+    /// As for every request.
+    pub fn get_secret(&self, key: &Key, asking: Asking) -> Result<Secret, Error> {
         let error = |cause| self.error("get", key.to_string(), cause);
-        let reply = self.get(&path_of(key)).map_err(error)?;
+        let reply = self.get(&path_of(key), asking).map_err(error)?;
         secret::parse(reply.body.expose()).ok_or_else(|| error(status::unexpected(&reply, "a Secret")))
     }
 
     /// Replaces a Secret, provided that nobody else has since it was read. It is sent once; only where the server has
-    /// surely not carried it out is it repeated.
+    /// surely not carried it out is it repeated, and with [`Asking::Once`] not even then.
     ///
     /// # Errors
     ///
     /// [`Fault::Conflict`](crate::error::Fault::Conflict) when somebody else was first,
     /// [`Fault::OutcomeUnknown`](crate::error::Fault::OutcomeUnknown) when it may or may not have been stored.
-    pub fn update_secret(&self, secret: &Secret) -> Result<Secret, Error> {
+    pub fn update_secret(&self, secret: &Secret, asking: Asking) -> Result<Secret, Error> {
         let error = |cause| self.error("update", secret.key.to_string(), cause);
         let body = serde_json::to_vec(secret.object()).map_err(|why| error(Cause::Unwritable(why.to_string())))?;
         let body = Sensitive::new(body);
@@ -143,7 +158,7 @@ impl Client {
                     Cause::Unwritable(_) | Cause::NoToken { .. } => true,
                 };
                 if surely_without_effect {
-                    cause.reaction()
+                    asking.permits(cause.reaction())
                 } else {
                     Reaction::GiveUp
                 }
@@ -167,9 +182,9 @@ impl Client {
         }
     }
 
-    fn get(&self, path: &str) -> Result<http::Reply, Cause> {
+    fn get(&self, path: &str, asking: Asking) -> Result<http::Reply, Cause> {
         let send = || self.attempt(Method::Get, path, Sensitive::new(Vec::new()));
-        retry::repeat(&format!("GET {path}"), send, Cause::reaction)
+        retry::repeat(&format!("GET {path}"), send, |cause| asking.permits(cause.reaction()))
     }
 
     fn attempt(&self, method: Method, path: &str, body: Sensitive<Vec<u8>>) -> Result<http::Reply, Cause> {
@@ -184,10 +199,15 @@ impl Client {
             headers,
             body,
         };
+        let asked = boot_time();
         let reply = self
             .http
             .send(&request)
             .map_err(|failure| Cause::NoAnswer(Box::new(failure)))?;
+        if let Some(date) = reply.date() {
+            let mut known = self.server_time.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = Some(ServerTime { date, asked }.or_later(*known));
+        }
         if (200..300).contains(&reply.status) {
             Ok(reply)
         } else {
@@ -223,4 +243,15 @@ impl Token {
 /// A JSON object's member, without a panic for what is no object.
 fn member<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, name| value.get(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_may_share_a_client() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Client>();
+    }
 }

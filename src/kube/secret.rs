@@ -216,6 +216,14 @@ impl Secret {
             }
         }
     }
+
+    /// Takes an annotation away, if it is there.
+    pub fn remove_annotation(&mut self, name: &str) {
+        let annotations = self.object.pointer_mut("/metadata/annotations");
+        if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+            annotations.remove(name);
+        }
+    }
 }
 
 /// The object under `name`, made where there is none or `null`.
@@ -255,6 +263,17 @@ mod tests {
         )
         .unwrap();
         assert_eq!(secret.object(), &expected);
+    }
+
+    #[test]
+    fn an_annotation_is_taken_away_and_no_other() {
+        let mut secret = from_object(serde_json::from_str(ITEM).unwrap()).unwrap();
+        secret.remove_annotation("x");
+        assert_eq!(secret.object().pointer("/metadata/annotations"), None);
+        secret.set_annotation("x", "1");
+        secret.set_annotation("y", "2");
+        secret.remove_annotation("x");
+        assert_eq!((secret.annotation("x"), secret.annotation("y")), (None, Some("2")));
     }
 
     #[test]

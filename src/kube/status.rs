@@ -159,6 +159,12 @@ impl Refusal {
 }
 
 impl Error {
+    /// Whether the same request may succeed a moment later, and when the server asks to be asked again. It does not say
+    /// whether it may be repeated: a write of unknown outcome must first be looked at.
+    pub fn reaction(&self) -> Reaction {
+        self.cause.reaction()
+    }
+
     /// Who is at fault.
     pub fn fault(&self) -> Fault {
         let writes = self.verb == "update";
