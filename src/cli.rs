@@ -30,6 +30,51 @@ impl FromStr for Command {
     }
 }
 
+/// What becomes of a key that was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retire {
+    /// It is deleted.
+    Delete,
+    /// It is deactivated, and deleted one run later: until then it can be brought back to life.
+    Deactivate,
+}
+
+impl FromStr for Retire {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Retire, String> {
+        match text {
+            "delete" => Ok(Retire::Delete),
+            "deactivate" => Ok(Retire::Deactivate),
+            _ => Err("expected `delete` or `deactivate`".into()),
+        }
+    }
+}
+
+/// What to do about a key of the user that no Secret and no record knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForeignKeys {
+    /// Nothing, and nothing for its user: it is reported.
+    Refuse,
+    /// Delete it if it is inactive; else as [`ForeignKeys::Refuse`].
+    DeleteInactive,
+    /// Delete it.
+    Delete,
+}
+
+impl FromStr for ForeignKeys {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ForeignKeys, String> {
+        match text {
+            "refuse" => Ok(ForeignKeys::Refuse),
+            "delete-inactive" => Ok(ForeignKeys::DeleteInactive),
+            "delete" => Ok(ForeignKeys::Delete),
+            _ => Err("expected `refuse`, `delete-inactive` or `delete`".into()),
+        }
+    }
+}
+
 /// The arguments, checked one by one but not against each other.
 #[derive(Debug, FromArgs, PartialEq)]
 #[argh(
@@ -91,6 +136,31 @@ pub struct Typed {
     #[argh(option, from_str_fn(duration))]
     pub request_timeout: Option<Duration>,
 
+    /// rotate: how long after its last sign of life a run keeps others from its users, such as 90s (default)
+    #[argh(option, from_str_fn(lock_timeout))]
+    pub lock_timeout: Option<Duration>,
+
+    /// rotate: how long the whole run may take, such as 15m (default)
+    #[argh(option, from_str_fn(duration))]
+    pub deadline: Option<Duration>,
+
+    /// rotate: what becomes of a replaced key: delete (default), or deactivate and delete one run later
+    #[argh(option)]
+    pub retire: Option<Retire>,
+
+    /// rotate: how long a replaced key goes on working, such as 7d; a later run retires it; default: 0s, not at all
+    #[argh(option, from_str_fn(grace_period))]
+    pub grace_period: Option<Duration>,
+
+    /// rotate: leave keys alone that are younger, such as 90d; default: replace all
+    #[argh(option, from_str_fn(max_age))]
+    pub max_age: Option<Duration>,
+
+    /// rotate: what to do about a key that no Secret and no record knows: refuse (default) to rotate, delete-inactive or
+    /// delete
+    #[argh(option)]
+    pub foreign_keys: Option<ForeignKeys>,
+
     /// print the version
     #[argh(switch)]
     pub version: bool,
@@ -99,10 +169,51 @@ pub struct Typed {
 /// The longest time-out that makes sense; it also keeps every sum of times far from overflowing.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
+/// A third of it is what a create gets, and must be more than AWS needs to answer.
+const SHORTEST_LOCK: Duration = Duration::from_secs(3);
+
+/// The longest life of a key that makes sense: ten years.
+const LONGEST_LIFE: Duration = Duration::from_secs(3650 * 86_400);
+
 fn duration(text: &str) -> Result<Duration, String> {
     match crate::duration::parse(text) {
         Some(length) if !length.is_zero() && length <= LONGEST => Ok(length),
         Some(_) => Err("expected more than nothing and at most `1d`".into()),
+        None => Err(crate::duration::EXPECTED.into()),
+    }
+}
+
+fn lock_timeout(text: &str) -> Result<Duration, String> {
+    match crate::duration::parse(text) {
+        Some(length) if length >= SHORTEST_LOCK && length <= LONGEST => Ok(length),
+        Some(_) => Err("expected at least `3s` and at most `1d`".into()),
+        None => Err(crate::duration::EXPECTED.into()),
+    }
+}
+
+/// How long a replaced key may stay, as an option or an annotation says it.
+///
+/// # Errors
+///
+/// What is expected instead.
+pub(crate) fn grace_period(text: &str) -> Result<Duration, String> {
+    match crate::duration::parse(text) {
+        Some(length) if length <= LONGEST_LIFE => Ok(length),
+        Some(_) => Err("expected at most `3650d`".into()),
+        None => Err(crate::duration::EXPECTED.into()),
+    }
+}
+
+/// How old a key is when it is replaced, as an option or an annotation says it. Not zero: one reader takes that for "replace
+/// all", another for "no limit".
+///
+/// # Errors
+///
+/// What is expected instead.
+pub(crate) fn max_age(text: &str) -> Result<Duration, String> {
+    match crate::duration::parse(text) {
+        Some(length) if !length.is_zero() && length <= LONGEST_LIFE => Ok(length),
+        Some(_) => Err("expected more than nothing and at most `3650d`".into()),
         None => Err(crate::duration::EXPECTED.into()),
     }
 }
@@ -167,5 +278,71 @@ mod tests {
             assert_eq!(run(other), expected, "{other:?}");
         }
         assert_eq!(run(&[]).command, None);
+    }
+
+    #[test]
+    fn the_options_of_rotate() {
+        let typed = run(&[
+            "--lock-timeout=3s",
+            "--deadline=1h",
+            "--retire=deactivate",
+            "--grace-period=0s",
+            "--max-age=3650d",
+            "--foreign-keys=delete-inactive",
+        ]);
+        assert_eq!(typed.lock_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(typed.deadline, Some(Duration::from_secs(3_600)));
+        assert_eq!(typed.retire, Some(Retire::Deactivate));
+        assert_eq!(typed.grace_period, Some(Duration::ZERO));
+        assert_eq!(typed.max_age, Some(Duration::from_secs(3650 * 86_400)));
+        assert_eq!(typed.foreign_keys, Some(ForeignKeys::DeleteInactive));
+        assert_eq!(run(&["--retire", "delete"]).retire, Some(Retire::Delete));
+        assert_eq!(
+            run(&["--foreign-keys", "refuse"]).foreign_keys,
+            Some(ForeignKeys::Refuse)
+        );
+        assert_eq!(
+            run(&["--foreign-keys", "delete"]).foreign_keys,
+            Some(ForeignKeys::Delete)
+        );
+    }
+
+    #[test]
+    fn what_an_option_of_rotate_cannot_be() {
+        for (option, values, expected) in [
+            (
+                "--lock-timeout",
+                &["0s", "2s", "1d1s"][..],
+                "expected at least `3s` and at most `1d`",
+            ),
+            (
+                "--deadline",
+                &["0s", "1d1s"],
+                "expected more than nothing and at most `1d`",
+            ),
+            ("--grace-period", &["3650d1s"], "expected at most `3650d`"),
+            (
+                "--max-age",
+                &["0d", "3650d1s"],
+                "expected more than nothing and at most `3650d`",
+            ),
+            ("--retire", &["", "Delete", "keep"], "expected `delete` or `deactivate`"),
+            (
+                "--foreign-keys",
+                &["", "yes"],
+                "expected `refuse`, `delete-inactive` or `delete`",
+            ),
+            ("--lock-timeout", &["90"], crate::duration::EXPECTED),
+            ("--deadline", &["15"], crate::duration::EXPECTED),
+            ("--grace-period", &["0"], crate::duration::EXPECTED),
+            ("--max-age", &["90 d"], crate::duration::EXPECTED),
+        ] {
+            for value in values {
+                let message = format!(
+                    "Error parsing option '{option}' with value '{value}': {expected}\nRun `{NAME} --help` for usage."
+                );
+                assert_eq!(parse(&[format!("{option}={value}")]), Err(message));
+            }
+        }
     }
 }

@@ -5,9 +5,11 @@
 
 pub mod aws;
 pub mod cli;
+pub mod clock;
 pub mod duration;
 pub mod ecr_update;
 pub mod error;
+pub mod holder;
 pub mod http;
 pub mod interrupt;
 pub mod key_secret;

@@ -59,7 +59,7 @@ fn run(typed: &Typed) -> u8 {
         }
     };
     let tally = match &settings.job {
-        Job::Rotate(settings) => rotate::run(&kube, &aws, settings, &interrupt),
+        Job::Rotate(settings) => rotate::run(kube, aws, settings, &interrupt),
         Job::EcrUpdate(settings) => ecr_update::run(&kube, &aws, settings, &interrupt),
     };
     match tally {

@@ -13,6 +13,8 @@ pub struct Tally {
     scope: Scope,
     found: usize,
     done: usize,
+    settled: usize,
+    untouched: usize,
     failed: usize,
 }
 
@@ -26,6 +28,8 @@ impl Tally {
             scope: scope.clone(),
             found,
             done: 0,
+            settled: 0,
+            untouched: 0,
             failed: 0,
         }
     }
@@ -33,6 +37,16 @@ impl Tally {
     /// So many Secrets are as they should be.
     pub fn done(&mut self, count: usize) {
         self.done += count;
+    }
+
+    /// With so many Secrets, what was left over from before was put in order.
+    pub fn settled(&mut self, count: usize) {
+        self.settled += count;
+    }
+
+    /// So many Secrets are as they were, and that is well.
+    pub fn untouched(&mut self, count: usize) {
+        self.untouched += count;
     }
 
     /// So many Secrets are not.
@@ -57,7 +71,14 @@ impl fmt::Display for Tally {
         if self.found == 0 {
             return f.write_str("; nothing to do");
         }
-        write!(f, ": {} {}, {} failed", self.done, self.done_word, self.failed)
+        write!(f, ": {} {}", self.done, self.done_word)?;
+        if self.settled > 0 {
+            write!(f, ", {} put in order", self.settled)?;
+        }
+        if self.untouched > 0 {
+            write!(f, ", {} left as they were", self.untouched)?;
+        }
+        write!(f, ", {} failed", self.failed)
     }
 }
 
@@ -76,6 +97,11 @@ mod tests {
             "rotate: 3 Secrets with label aws-rotate-key=true in all namespaces: 2 rotated, 1 failed"
         );
         assert_eq!(tally.exit_code(), 1);
+        tally.untouched(1);
+        assert_eq!(
+            tally.to_string(),
+            "rotate: 3 Secrets with label aws-rotate-key=true in all namespaces: 2 rotated, 1 left as they were, 1 failed"
+        );
         let none = Tally::new("rotate", "aws-rotate-key", "rotated", &Scope::All, 0);
         assert_eq!(
             none.to_string(),

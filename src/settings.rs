@@ -8,7 +8,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::aws::{Endpoints, Region};
-use crate::cli::{Command, Typed};
+use crate::cli::{Command, ForeignKeys, Retire, Typed};
 use crate::error::{Fault, one_line};
 use crate::http::{Limits, Roots, base_url, certificates_from_pem};
 use crate::kube::{Access, Namespace, Scope, Token, in_cluster};
@@ -26,6 +26,8 @@ pub const VARIABLES: &[&str] = &[
     "AWS_ENDPOINT_URL_STS",
     "AWS_ENDPOINT_URL_ECR",
     "AWS_CA_BUNDLE",
+    "POD_UID",
+    "POD_NAME",
     "RUST_LOG",
 ];
 
@@ -33,6 +35,10 @@ pub const VARIABLES: &[&str] = &[
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a new key may take to be accepted when nothing is said.
 const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a lock holds without a sign of life when nothing is said.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long a run of `rotate` may take when nothing is said.
+const DEADLINE: Duration = Duration::from_secs(15 * 60);
 /// AWS's answers are a few kilobytes.
 const AWS_BODY: u64 = 1024 * 1024;
 /// A page of 500 Secrets of some size; one Secret has at most 1 MiB of data.
@@ -135,7 +141,7 @@ impl Settings {
                     // IAM is the partition's, so that a rotation needs no region; the older tool asked for none.
                     None => Region::parse("us-east-1").map_err(|error| configuration(error.to_string()))?,
                 },
-                propagation_timeout: typed.propagation_timeout.unwrap_or(PROPAGATION_TIMEOUT),
+                options: rotate_options(typed, &set),
             }),
             Command::EcrUpdate => Job::EcrUpdate(ecr_update::Settings { scope, region }),
         };
@@ -161,6 +167,20 @@ impl Settings {
             log_level: set("RUST_LOG").map_or(Ok(LevelFilter::Info), log_level)?,
             kube_limits: Limits { time, body: KUBE_BODY },
         })
+    }
+}
+
+fn rotate_options<'e>(typed: &Typed, set: &dyn Fn(&str) -> Option<&'e str>) -> rotate::Options {
+    rotate::Options {
+        propagation_timeout: typed.propagation_timeout.unwrap_or(PROPAGATION_TIMEOUT),
+        request_timeout: typed.request_timeout.unwrap_or(REQUEST_TIMEOUT),
+        lock_timeout: typed.lock_timeout.unwrap_or(LOCK_TIMEOUT),
+        deadline: typed.deadline.unwrap_or(DEADLINE),
+        retire: typed.retire.unwrap_or(Retire::Delete),
+        grace_period: typed.grace_period.unwrap_or_default(),
+        max_age: typed.max_age,
+        foreign_keys: typed.foreign_keys.unwrap_or(ForeignKeys::Refuse),
+        pod: set("POD_UID").or_else(|| set("POD_NAME")).map(one_line),
     }
 }
 
@@ -297,5 +317,51 @@ mod tests {
         assert!(scope_of(&["-A", "-n", "a"], None).is_err());
         assert!(scope_of(&["-n", "A_B"], None).is_err());
         assert!(scope_of(&[], Some("A_B")).is_err());
+    }
+
+    #[test]
+    fn rotate_has_a_default_for_all_that_needs_one() {
+        let nothing = rotate::Options {
+            propagation_timeout: Duration::from_secs(120),
+            request_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(90),
+            deadline: Duration::from_secs(900),
+            retire: Retire::Delete,
+            grace_period: Duration::ZERO,
+            max_age: None,
+            foreign_keys: ForeignKeys::Refuse,
+            pod: None,
+        };
+        assert_eq!(rotate_options(&typed(&[]), &|_| None), nothing);
+        let arguments = "--lock-timeout 1m --deadline 2m --retire deactivate --grace-period 7d --max-age 90d \
+                         --foreign-keys delete";
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let all = rotate::Options {
+            propagation_timeout: Duration::from_secs(120),
+            request_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(60),
+            deadline: Duration::from_secs(120),
+            retire: Retire::Deactivate,
+            grace_period: Duration::from_secs(7 * 86_400),
+            max_age: Some(Duration::from_secs(90 * 86_400)),
+            foreign_keys: ForeignKeys::Delete,
+            pod: Some("rotate-1".into()),
+        };
+        let variable = |name: &str| (name == "POD_NAME").then_some("rotate-1");
+        assert_eq!(rotate_options(&typed(&arguments), &variable), all);
+    }
+
+    #[test]
+    fn a_pod_is_known_by_its_uid_before_its_name() {
+        let pod_of = |uid: Option<&'static str>| {
+            let variable = |name: &str| match name {
+                "POD_UID" => uid,
+                "POD_NAME" => Some("rotate-1"),
+                _ => None,
+            };
+            rotate_options(&typed(&[]), &variable).pod
+        };
+        assert_eq!(pod_of(Some("2d2c9c4e")).as_deref(), Some("2d2c9c4e"));
+        assert_eq!(pod_of(None).as_deref(), Some("rotate-1"));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::REGION;
+use super::rotation::member::Member;
 use crate::aws::{AccessKeyId, KeyPair, Region};
 use crate::key_secret;
 use crate::kube::{Key, Secret};
@@ -11,7 +12,7 @@ use crate::kube::{Key, Secret};
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) pair: KeyPair,
-    pub(super) secrets: Vec<Secret>,
+    pub(super) members: Vec<Member>,
 }
 
 /// Which Secrets speak of which key, in whatever field.
@@ -50,8 +51,8 @@ fn looks_like_an_id(word: &[u8]) -> bool {
 
 /// Puts Secrets with the same pair together, in order of namespace and name. One that holds no pair is told to `refuse`,
 /// and so is one that holds a key's id with another secret than the first one: one of the two is wrong.
-pub(super) fn groups(secrets: Vec<Secret>, refuse: &mut dyn FnMut(&Key, String)) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+pub(super) fn groups(secrets: Vec<Secret>, refuse: &mut dyn FnMut(&Key, String)) -> Vec<(KeyPair, Vec<Secret>)> {
+    let mut groups: Vec<(KeyPair, Vec<Secret>)> = Vec::new();
     let mut by_id: BTreeMap<AccessKeyId, usize> = BTreeMap::new();
     for secret in secrets {
         let pair = match key_secret::pair(&secret) {
@@ -64,18 +65,15 @@ pub(super) fn groups(secrets: Vec<Secret>, refuse: &mut dyn FnMut(&Key, String))
         match by_id.get(&pair.id).map(|&at| &mut groups[at]) {
             None => {
                 by_id.insert(pair.id.clone(), groups.len());
-                groups.push(Group {
-                    pair,
-                    secrets: vec![secret],
-                });
+                groups.push((pair, vec![secret]));
             }
-            Some(group) if group.pair == pair => group.secrets.push(secret),
-            Some(group) => refuse(
+            Some((first, secrets)) if *first == pair => secrets.push(secret),
+            Some((_, secrets)) => refuse(
                 &secret.key,
                 format!(
                     "key {} is also in {}, with another secret access key; one of the two is wrong: put the same pair \
                      into both",
-                    pair.id, group.secrets[0].key
+                    pair.id, secrets[0].key
                 ),
             ),
         }
@@ -86,7 +84,7 @@ pub(super) fn groups(secrets: Vec<Secret>, refuse: &mut dyn FnMut(&Key, String))
 impl Group {
     /// The Secrets that speak of this group's key and are not of it.
     pub(super) fn elsewhere(&self, mentions: &Mentions) -> Vec<Key> {
-        let is_member = |key: &&Key| self.secrets.iter().any(|secret| secret.key == **key);
+        let is_member = |key: &&Key| self.members.iter().any(|member| member.secret.key == **key);
         mentions
             .of_key(&self.pair.id)
             .filter(|key| !is_member(key))
@@ -94,9 +92,22 @@ impl Group {
             .collect()
     }
 
+    /// The Secrets that speak of the key which this program put into a Secret of the group, where it holds another one now.
+    pub(super) fn with_recorded_key(&self, mentions: &Mentions) -> Vec<Key> {
+        let currents = self
+            .members
+            .iter()
+            .filter_map(|member| member.history.as_ref()?.current.as_ref());
+        let elsewhere: BTreeSet<Key> = currents
+            .filter(|current| **current != self.pair.id)
+            .flat_map(|current| mentions.of_key(current).cloned())
+            .collect();
+        elsewhere.into_iter().collect()
+    }
+
     /// The region that the first Secret which names one names, else the run's. An empty annotation names none.
     pub(super) fn region(&self, default: &Region) -> Result<Region, String> {
-        for secret in &self.secrets {
+        for secret in self.members.iter().map(|member| &member.secret) {
             if let Some(text) = secret.annotation(REGION).map(str::trim).filter(|text| !text.is_empty()) {
                 return Region::parse(text)
                     .map_err(|error| format!("annotation `{REGION}` of {}: {error}; nothing was done", secret.key));

@@ -1,153 +1,434 @@
 //! The lines that end a rotation: what happened, what it left, what to do.
 
-use super::group::Mentions;
-use super::protocol::{Deletion, Holds, Outcome};
-use super::rotation::Rotation;
-use crate::aws::iam::{AccessKey, KeyStatus};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Servers;
+use super::protocol::{Create, Holds, Key as Number, Keys, Lock, Outcome};
+use super::rotation::member::Member;
+use super::rotation::{Rotation, Stop};
+use crate::aws::AccessKeyId;
+use crate::aws::iam::{self, KeyStatus};
+use crate::key_secret::ACCESS_KEY_ID;
 use crate::kube::{Key, Secret};
 
 /// What is said at the end, and of how many Secrets.
-#[derive(Debug, Default)]
-pub(super) struct Verdict {
-    /// The Secrets that hold a new key while the old one is gone, if there are any.
-    pub(super) good: Option<(usize, String)>,
-    /// The Secrets that it did not come to that with.
-    pub(super) bad: Vec<(usize, String)>,
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) kind: Kind,
+    pub(super) count: usize,
+    pub(super) text: String,
+}
+
+/// What a line means for the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// These Secrets hold a new key.
+    Done,
+    /// What an earlier run, or somebody else, had left is settled; no key was replaced.
+    Settled,
+    /// Nothing had to be done with these, or somebody else is at it.
+    Untouched,
+    /// Something has to be seen to.
+    Failed,
 }
 
 /// The end of a rotation in words.
-pub(super) fn verdict(rotation: &Rotation, outcome: &Outcome, mentions: &Mentions) -> Verdict {
-    if *outcome == Outcome::Rotated {
-        return rotated(rotation);
-    }
-    let line = format!("{}: {}", rotation.names(), failure(rotation, outcome, mentions));
-    Verdict {
-        good: None,
-        bad: vec![(rotation.secrets.len(), line)],
+pub(super) fn lines(rotation: &Rotation, outcome: Outcome, servers: &Servers) -> Vec<Line> {
+    let count = rotation.members.len();
+    let line = |kind, text: String| {
+        vec![Line {
+            kind,
+            count,
+            text: format!("{}: {text}", rotation.names()),
+        }]
+    };
+    match outcome {
+        Outcome::Rotated => rotated(rotation),
+        Outcome::NotDue => line(Kind::Untouched, not_due(rotation)),
+        Outcome::Tidied => line(Kind::Settled, tidied(rotation)),
+        Outcome::Waiting(key) => line(Kind::Untouched, waiting(rotation, key)),
+        Outcome::InProgress(at) => line(Kind::Untouched, in_progress(rotation, at)),
+        Outcome::Stopped
+        | Outcome::Lost(_)
+        | Outcome::Unreadable(_)
+        | Outcome::NotListed(_)
+        | Outcome::Inactive(_)
+        | Outcome::Root
+        | Outcome::NoUser
+        | Outcome::Immutable(_)
+        | Outcome::Unwritable(_)
+        | Outcome::Foreign(_)
+        | Outcome::Gone
+        | Outcome::Newcomer
+        | Outcome::Elsewhere
+        | Outcome::NotCreated
+        | Outcome::CreateUnknown
+        | Outcome::NotTrusted(_)
+        | Outcome::Unverified
+        | Outcome::NotPublished(_)
+        | Outcome::InPart(_)
+        | Outcome::Remains(_) => line(Kind::Failed, failure(rotation, outcome, servers)),
     }
 }
 
-/// The old key is gone. A Secret that somebody else has changed or taken away meanwhile was not rotated all the same.
-fn rotated(rotation: &Rotation) -> Verdict {
-    let (old, new, owner) = (&rotation.old.id, new_id(rotation), rotation.owner());
-    let good = holding(rotation, |holds| holds == Holds::New);
-    let others = rotation.secrets.iter().zip(&rotation.members);
-    let others = others
-        .filter(|(_, member)| member.holds != Holds::New)
-        .map(|(secret, member)| {
-            let what = match member.holds {
-                Holds::Gone => "the Secret was deleted or replaced meanwhile",
-                Holds::Old | Holds::New | Holds::Other | Holds::Unread | Holds::Unreadable => {
-                    "somebody else changed the key in it meanwhile"
-                }
-            };
-            let line = format!(
-                "{}: not rotated: {what}; its old key {old} is replaced by {new} and deleted",
-                secret.key
-            );
-            (1, line)
-        });
-    Verdict {
-        bad: others.collect(),
-        good: Some((
-            good.len(),
-            format!(
-                "{}: rotated: key {new} of {owner} replaces {old}, which is deleted",
-                list(&good)
+/// The old key is gone, or may stay. A Secret that somebody else has changed or taken away meanwhile was not rotated all the
+/// same.
+fn rotated(rotation: &Rotation) -> Vec<Line> {
+    let new = rotation.memory.new_key();
+    let (old, owner) = (&rotation.first.id, rotation.owner());
+    let id = new.map_or_else(|| "none".into(), |key| rotation.keys.id(key).to_string());
+    let fate = fate(rotation, rotation.keys.known(old));
+    let holds = |member: &&Member| member.seen.key() == new;
+    let good: Vec<&Member> = rotation.members.iter().filter(holds).collect();
+    let others = rotation.members.iter().filter(|member| !holds(member));
+    let mut lines = vec![Line {
+        kind: Kind::Done,
+        count: good.len(),
+        text: format!(
+            "{}: rotated: key {id} of {owner} replaces {old}, which {fate}",
+            names(good.iter().map(|member| &member.secret))
+        ),
+    }];
+    lines.extend(others.map(|member| {
+        let what = if member.gone {
+            "the Secret was deleted or replaced meanwhile"
+        } else {
+            "somebody else changed the key in it meanwhile"
+        };
+        Line {
+            kind: Kind::Failed,
+            count: 1,
+            text: format!(
+                "{}: not rotated: {what}; its old key {old} is replaced by {id} and {}",
+                member.secret.key,
+                fate.trim_start_matches("is ")
             ),
-        )),
+        }
+    }));
+    lines
+}
+
+/// What became of a replaced key.
+fn fate(rotation: &Rotation, old: Option<Number>) -> String {
+    let Some(old) = old else { return "is deleted".into() };
+    let until = rotation
+        .members
+        .iter()
+        .filter_map(|member| member.history.as_ref()?.keys.get(rotation.keys.id(old))?.until)
+        .max();
+    if rotation.memory.gone.has(old) {
+        "is deleted".into()
+    } else if rotation.memory.deactivated.has(old) {
+        "is deactivated and will be deleted by a later run".into()
+    } else {
+        match until {
+            Some(until) => format!("may stay until {}", date(until)),
+            None => "stays".into(),
+        }
     }
 }
 
-fn failure(rotation: &Rotation, outcome: &Outcome, mentions: &Mentions) -> String {
-    let (old, new, owner) = (&rotation.old.id, new_id(rotation), rotation.owner());
+fn not_due(rotation: &Rotation) -> String {
+    let old = &rotation.first.id;
+    let created = rotation
+        .keys
+        .known(old)
+        .and_then(|key| rotation.keys.listed(key))
+        .map(|key| key.created);
+    let made = created.map_or_else(String::new, |created| format!(", made {},", created.date()));
+    format!("key {old}{made} is young enough; nothing was done")
+}
+
+fn tidied(rotation: &Rotation) -> String {
+    let list = |keys: Keys| join(rotation.keys.ids(keys).map(AccessKeyId::to_string));
+    let mut done = Vec::new();
+    let held: Keys = rotation.members.iter().filter_map(|member| member.seen.key()).collect();
+    if rotation.memory.tried.is_some() && held.len() == 1 {
+        done.push(format!("all hold key {} now", list(held)));
+    }
+    if !rotation.memory.gone.is_empty() {
+        done.push(format!("key {} is deleted", list(rotation.memory.gone)));
+    }
+    if !rotation.memory.deactivated.is_empty() {
+        done.push(format!(
+            "key {} is deactivated and will be deleted by a later run",
+            list(rotation.memory.deactivated)
+        ));
+    }
+    if done.is_empty() {
+        done.push("what an earlier run had begun is settled".into());
+    }
+    format!("{}; no key was replaced this time", done.join(", "))
+}
+
+fn waiting(rotation: &Rotation, key: Number) -> String {
+    let id = rotation.keys.id(key);
+    format!(
+        "key {id} {}; a user has two keys at the most, so none is made before that; nothing was done",
+        fate(rotation, Some(key))
+    )
+}
+
+fn in_progress(rotation: &Rotation, at: usize) -> String {
+    let member = &rotation.members[at];
+    let by = member.journal.as_ref().map_or_else(String::new, |journal| {
+        format!(
+            " by {} (since {}, renewed {})",
+            journal.holder,
+            date(journal.begun),
+            date(journal.renewed)
+        )
+    });
+    format!("in progress{by}, as {} says; nothing was done", member.secret.key)
+}
+
+fn failure(rotation: &Rotation, outcome: Outcome, servers: &Servers) -> String {
+    let (old, owner) = (&rotation.first.id, rotation.owner());
     let problem = &rotation.problem;
     let unchanged = "nothing was done";
+    let id = |key: Number| rotation.keys.id(key);
+    let name = |at: usize| &rotation.members[at].secret.key;
     match outcome {
-        Outcome::Rotated => format!("key {new} of {owner} replaces {old}, which is deleted"),
-        Outcome::Stopped(why) => format!("{why}; {unchanged}"),
-        Outcome::Interrupted if rotation.new.is_none() => format!("stopped by a signal; {unchanged}; run again"),
-        Outcome::Interrupted => format!(
-            "stopped by a signal while new key {new} was being tried; {}; the Secret keeps key {old}; run again",
-            withdrawn(rotation)
+        Outcome::Rotated | Outcome::NotDue | Outcome::Tidied | Outcome::Waiting(_) | Outcome::InProgress(_) => {
+            "bug: no failure".into()
+        }
+        Outcome::Stopped => stopped(rotation),
+        Outcome::Lost(at) => format!(
+            "the lock on {} was lost: {}; this run leaves the user to {}{}",
+            name(at),
+            match rotation.members[at].journal {
+                Some(ref journal) => format!("{} has taken it over", journal.holder),
+                None => "somebody has removed its journal".into(),
+            },
+            match rotation.members[at].journal {
+                Some(_) => "that one",
+                None => "the next one",
+            },
+            unused(rotation)
+        ),
+        Outcome::Unreadable(at) => format!(
+            "a record on {} cannot be read: {}; nothing of this user is touched; if no other run and no newer version of \
+             this program is at work, remove the annotation",
+            name(at),
+            rotation.members[at].unreadable.as_deref().unwrap_or_default()
+        ),
+        Outcome::NotListed(at) => {
+            let member = &rotation.members[at];
+            let dead = member.pair.as_ref().map_or(old, |pair| &pair.id);
+            format!(
+                "key {dead} in {} is not among the keys that IAM lists for {owner}{}; {unchanged}; put a key of that list \
+                 into the Secret",
+                name(at),
+                dead_key(rotation, dead)
+            )
+        }
+        Outcome::Inactive(at) => {
+            let held = rotation.members[at].pair.as_ref().map_or(old, |pair| &pair.id);
+            format!(
+                "key {held} of {owner} is inactive; {unchanged}; activate it with `{}`, or put another pair into the Secret",
+                command(rotation, "update-access-key --status Active", held.as_str())
+            )
+        }
+        Outcome::Root => format!(
+            "key {old} belongs to the account root ({owner}); {unchanged}; only keys of IAM users are rotated: make a \
+             user, and delete the root's keys"
+        ),
+        Outcome::NoUser => format!("key {old} belongs to {owner}, which is no IAM user; {unchanged}"),
+        Outcome::Immutable(at) => format!(
+            "Secret {} is immutable, so its key {old} cannot be rotated; {unchanged}; replace the Secret by one without \
+             `immutable: true`",
+            name(at)
+        ),
+        Outcome::Unwritable(at) => format!("{} cannot be written: {problem}; no key was made", name(at)),
+        // With no Secret left that holds a key of the user, that is what there is to say.
+        Outcome::Foreign(_) | Outcome::NotPublished(_) if withdrawn_for_nobody(rotation) => {
+            failure(rotation, Outcome::Gone, servers)
+        }
+        Outcome::Foreign(keys) => foreign(rotation, keys, servers),
+        Outcome::Gone => match rotation.memory.gone.newest() {
+            Some(new) => format!(
+                "the Secret was deleted, or somebody else changed the key in it meanwhile; new key {} was deleted again",
+                id(new)
+            ),
+            None => format!("the Secret was deleted, or somebody else changed the key in it meanwhile; {unchanged}"),
+        },
+        Outcome::Newcomer => format!(
+            "{}{} speaks of this user's keys, too, and is not locked with the others; no key was deleted; run again, and if \
+             it stays so put the whole pair there, or take the key out{}",
+            published(rotation),
+            list(&rotation.elsewhere),
+            unused(rotation)
         ),
         Outcome::Elsewhere => format!(
             "key {old} is also in {}, which cannot be rotated with it; {unchanged}; put the whole pair there, or take the \
              key out",
             list(&rotation.elsewhere)
         ),
-        Outcome::Immutable(at) => format!(
-            "Secret {} is immutable, so its key {old} cannot be rotated; {unchanged}; replace the Secret by one without \
-             `immutable: true`",
-            rotation.secrets[*at].key
-        ),
-        Outcome::Root => format!(
-            "key {old} belongs to the account root ({owner}); {unchanged}; only keys of IAM users are rotated: make a \
-             user, and delete the root's keys"
-        ),
-        Outcome::NoUser => format!("key {old} belongs to {owner}, which is no IAM user; {unchanged}"),
-        Outcome::NotListed => format!(
-            "key {old} is not among the keys that IAM lists for {owner}; {unchanged}; run again in a minute, and if it \
-             stays so put a key of that list into the Secret"
-        ),
-        Outcome::Inactive => format!(
-            "key {old} of {owner} is inactive; {unchanged}; activate it with `{}`, or put another pair into the Secret",
-            command(rotation, "update-access-key --status Active", old.as_str())
-        ),
-        Outcome::Foreign(keys) => foreign(rotation, keys, mentions),
         Outcome::NotCreated => format!("no new key was made: {problem}; the Secret keeps key {old}"),
-        Outcome::CreateUnknown => format!(
-            "it is not known whether a key was made: {problem}; the Secret keeps its working key {old}; if one was made \
-             its secret is lost: the next run names it, delete it then"
+        Outcome::CreateUnknown => {
+            let made = rotation.memory.deactivated;
+            if made.is_empty() {
+                format!(
+                    "AWS did not say whether it made a key, twice, and none is there: {problem}; the Secret keeps key {old}"
+                )
+            } else {
+                format!(
+                    "a create whose answer got lost has made key {}, whose secret nobody has; it is deactivated, and the \
+                     next run deletes it and rotates; the Secret keeps key {old}; run again",
+                    join(rotation.keys.ids(made).map(AccessKeyId::to_string))
+                )
+            }
+        }
+        Outcome::NotTrusted(new) => format!(
+            "new key {} was not accepted in time: {problem}; {}; the Secret keeps key {old}",
+            id(new),
+            withdrawn(rotation, new)
         ),
-        Outcome::NotTrusted => format!(
-            "new key {new} was not accepted in time: {problem}; {}; the Secret keeps key {old}",
-            withdrawn(rotation)
-        ),
+        Outcome::Unverified => {
+            format!("none of the keys in these Secrets was accepted in time: {problem}; {unchanged}")
+        }
         // What the Secret holds now is not for us to say: somebody else may have changed it or taken it away.
-        Outcome::NotPublished => format!(
+        Outcome::NotPublished(new) => format!(
             "the new key could not be stored: {problem}; {}; old key {old} still works",
-            withdrawn(rotation)
+            withdrawn(rotation, new)
         ),
-        Outcome::PublishedInPart => in_part(rotation),
-        Outcome::StillHeld => format!(
-            "new key {new} is stored, but {} still has old key {old}; both keys stay; put the new pair there, then \
-             delete the old key with `{}`",
-            list(&rotation.old_holders.secrets),
-            delete(rotation, old.as_str())
-        ),
-        Outcome::OldRemains => format!(
-            "new key {new} is stored, but old key {old} may still be there: {}; delete it with `{}`",
-            rotation.deletion_problem,
-            delete(rotation, old.as_str())
-        ),
-    }
-}
-
-fn new_id(rotation: &Rotation) -> String {
-    rotation
-        .new
-        .as_ref()
-        .map_or_else(|| "none".into(), |pair| pair.id.to_string())
-}
-
-fn withdrawn(rotation: &Rotation) -> String {
-    let new = new_id(rotation);
-    match rotation.new_deletion {
-        Deletion::Done => format!("key {new} was deleted again"),
-        Deletion::NotTried | Deletion::Failed => format!(
-            "key {new} could not be deleted again: {}; delete it with `{}`",
-            rotation.deletion_problem,
-            delete(rotation, &new)
+        Outcome::InPart(new) => in_part(rotation, new),
+        Outcome::Remains(key) => format!(
+            "{} {} could not be deleted: {}; the next run tries again; by hand: `{}`",
+            match held_new(rotation) {
+                Some(new) => format!("new key {} is stored, but old key", id(new)),
+                None => "key".into(),
+            },
+            id(key),
+            rotation.undeleted,
+            command(rotation, "delete-access-key", id(key).as_str())
         ),
     }
 }
 
-/// The command that deletes a key, for whoever has the right to, which need not be the user itself.
-fn delete(rotation: &Rotation, id: &str) -> String {
-    command(rotation, "delete-access-key", id)
+/// The new key, if a Secret holds it.
+fn held_new(rotation: &Rotation) -> Option<Number> {
+    let new = rotation.memory.new_key()?;
+    let holds = |member: &Member| member.seen.key() == Some(new);
+    rotation.members.iter().any(holds).then_some(new)
 }
 
+/// That a new key is in use already, if it is.
+fn published(rotation: &Rotation) -> String {
+    held_new(rotation).map_or_else(String::new, |new| {
+        let (new, old) = (rotation.keys.id(new), &rotation.first.id);
+        let gone = rotation
+            .keys
+            .known(old)
+            .is_some_and(|old| rotation.memory.gone.has(old));
+        let fate = if gone { "is deleted" } else { "stays" };
+        format!("new key {new} is stored, and old key {old} {fate}: ")
+    })
+}
+
+/// Whether the new key was deleted again and no Secret of the group holds any key of the user.
+fn withdrawn_for_nobody(rotation: &Rotation) -> bool {
+    let held = rotation.members.iter().any(|member| member.seen.key().is_some());
+    rotation.memory.create == Create::Withdrawn && !held
+}
+
+/// A key that this run has made and that no Secret holds: without a journal that names it, nobody else knows whose it is.
+fn unused(rotation: &Rotation) -> String {
+    let held = |key: &Number| rotation.members.iter().any(|member| member.seen.key() == Some(*key));
+    let unused = rotation.memory.new_key().filter(|new| !held(new));
+    unused.map_or_else(String::new, |new| {
+        let id = rotation.keys.id(new);
+        let delete = command(rotation, "delete-access-key", id.as_str());
+        format!("; new key {id} is in no Secret: if it is still there after the next run, delete it with `{delete}`")
+    })
+}
+
+/// The run came to its end. What was begun is either taken back or written down.
+fn stopped(rotation: &Rotation) -> String {
+    let (why, advice) = match rotation.stop {
+        Some(Stop::Signal) => ("stopped by a signal", "; run again"),
+        Some(Stop::Deadline) => (
+            "stopped, for the run has taken as long as it may (`--deadline`)",
+            "; run again",
+        ),
+        Some(Stop::Failed) | None => (rotation.problem.as_str(), ""),
+    };
+    let written_down = rotation.members.iter().any(|member| member.seen.lock == Lock::Mine);
+    let withdrawn = rotation.memory.gone.newest().filter(|_| rotation.memory.creates > 0);
+    if written_down {
+        return format!(
+            "{}{why}; what was begun is written down on the Secrets, and the next run goes on from there",
+            published(rotation)
+        );
+    }
+    match withdrawn {
+        Some(new) => format!(
+            "{why}; new key {} was deleted again; the Secret keeps key {}{advice}",
+            rotation.keys.id(new),
+            rotation.first.id
+        ),
+        None => format!("{why}; nothing was done{advice}"),
+    }
+}
+
+/// What the records and the managed fields show about a key that IAM does not know.
+pub(super) fn dead_key(rotation: &Rotation, dead: &AccessKeyId) -> String {
+    let holders = rotation
+        .members
+        .iter()
+        .filter(|member| member.pair.as_ref().is_some_and(|pair| pair.id == *dead));
+    let mut said = String::new();
+    for member in holders {
+        let history = member.history.as_ref();
+        let current = history.and_then(|history| history.current.as_ref());
+        let put = history
+            .and_then(|history| history.since)
+            .map_or_else(String::new, |since| format!(" on {}", date(since)));
+        let writer = member.secret.last_writers_of_data(&[ACCESS_KEY_ID]).into_iter().next();
+        let writer = writer.map(|writer| {
+            let when = writer
+                .time
+                .map_or_else(String::new, |at| format!(" on {}", date(at.unix_timestamp())));
+            format!("`{}`{when}", writer.manager)
+        });
+        match (current, writer) {
+            (Some(current), writer) if current != dead => {
+                let cure = match rotation.recorded_at.as_slice() {
+                    [] => format!(
+                        "the secret of {current} is in no Secret any more: make a new pair for the user, put it there"
+                    ),
+                    others => format!("the user's pair is in {}: copy it from there", list(others)),
+                };
+                said += &format!(
+                    "; this program put key {current} into {}{put}, and {} has put {dead} there since; {cure}, and keep \
+                     whoever applies the Secret from putting old keys back",
+                    member.secret.key,
+                    writer.unwrap_or_else(|| "somebody".into())
+                );
+            }
+            (_, Some(writer)) => said += &format!("; it was written to {} by {writer}", member.secret.key),
+            (_, None) => {}
+        }
+    }
+    said
+}
+
+fn withdrawn(rotation: &Rotation, new: Number) -> String {
+    let id = rotation.keys.id(new);
+    if rotation.memory.gone.has(new) {
+        format!("key {id} was deleted again")
+    } else {
+        let tried = match rotation.undeleted.as_str() {
+            "" => "is not deleted yet, the next run does that".to_owned(),
+            why => format!("could not be deleted again: {why}; the next run tries again"),
+        };
+        let delete = command(rotation, "delete-access-key", id.as_str());
+        format!("key {id} {tried}; by hand, once no Secret holds it: `{delete}`")
+    }
+}
+
+/// The command for whoever has the right to, which need not be the user itself.
 fn command(rotation: &Rotation, command: &str, id: &str) -> String {
     let user = rotation
         .identity
@@ -157,87 +438,92 @@ fn command(rotation: &Rotation, command: &str, id: &str) -> String {
     format!("aws iam {command} --user-name {user} --access-key-id {id}")
 }
 
-/// Both keys stay. What is to be done depends on who has the new one: its secret is in a Secret that holds it, or nowhere.
-fn in_part(rotation: &Rotation) -> String {
-    let (old, new) = (&rotation.old.id, new_id(rotation));
-    let with_new = holding(rotation, |holds| holds == Holds::New);
-    let with_old = holding(rotation, |holds| holds == Holds::Old);
-    let unknown = holding(rotation, |holds| matches!(holds, Holds::Unread | Holds::Unreadable));
-    let mut state = Vec::new();
-    for (names, what) in [(&with_new, &new), (&with_old, &old.to_string())] {
-        if !names.is_empty() {
-            state.push(format!("{} holds {what}", list(names)));
-        }
-    }
-    if !unknown.is_empty() {
-        state.push(format!("what {} holds is not known", list(&unknown)));
-    }
-    if state.is_empty() {
-        state.push("some Secret may hold it".into());
-    }
-    let advice = if with_new.is_empty() {
-        format!(
-            "look again in a minute, and delete the key that no Secret holds; if that is {new}: `{}`",
-            delete(rotation, &new)
-        )
-    } else {
-        format!(
-            "copy the pair from {} into the others, then delete the old key with `{}`",
-            with_new[0],
-            delete(rotation, old.as_str())
-        )
+/// Both keys stay, and a later run brings the others after.
+fn in_part(rotation: &Rotation, new: Number) -> String {
+    let holding = |which: &dyn Fn(&Member) -> bool| -> Vec<Key> {
+        let members = rotation.members.iter().filter(|member| which(member));
+        members.map(|member| member.secret.key.clone()).collect()
     };
+    let with_new = holding(&|member| member.seen.key() == Some(new));
+    let without =
+        holding(&|member| !member.gone && member.seen.key() != Some(new) && member.seen.holds != Holds::Other);
     format!(
-        "new key {new} is not known to be in every Secret ({}): {}; both keys stay and work; {advice}",
-        state.join(", "),
+        "new key {} is in {}, but {} could not be written: {}; both keys stay and work; the next run brings them together",
+        rotation.keys.id(new),
+        list(&with_new),
+        list(&without),
         rotation.problem
     )
 }
 
-fn foreign(rotation: &Rotation, keys: &[AccessKey], mentions: &Mentions) -> String {
+fn foreign(rotation: &Rotation, keys: Keys, servers: &Servers) -> String {
     let described: Vec<String> = keys
         .iter()
         .map(|key| {
-            let status = match key.status {
-                KeyStatus::Active => "active",
-                KeyStatus::Inactive => "inactive",
+            let id = rotation.keys.id(key);
+            let (status, made) = match rotation.keys.listed(key) {
+                None => ("not listed any more", String::new()),
+                Some(listed) => {
+                    let status = match listed.status {
+                        KeyStatus::Active => "active",
+                        KeyStatus::Inactive => "inactive",
+                    };
+                    (status, format!(", made {}", listed.created.date()))
+                }
             };
-            let holders: Vec<Key> = mentions.of_key(&key.id).cloned().collect();
-            let whose = match holders.as_slice() {
-                [] => "in no Secret with the label".into(),
-                holders => format!("in {}", list(holders)),
-            };
-            format!("{} ({status}, made {}, {whose})", key.id, key.created.date())
+            format!("{id} ({status}{made}{})", last_use(rotation, id, servers))
         })
         .collect();
-    let (old, owner) = (&rotation.old.id, rotation.owner());
-    let used = keys.iter().any(|key| mentions.of_key(&key.id).next().is_some());
-    let advice = if used {
-        "put one and the same pair into all Secrets of this user, delete the other key, and run again".to_owned()
-    } else {
-        let delete = delete(rotation, keys[0].id.as_str());
-        format!("if nobody uses it, delete it with `{delete}`, then run again")
-    };
-    format!(
-        "{owner} has another key beside {old}: {}; a key that is not this Secret's is never touched; nothing was done; \
-         {advice}",
-        described.join(", "),
-    )
+    let (old, owner) = (&rotation.first.id, rotation.owner());
+    let described = described.join(", ");
+    let next = "then run again (or let this program do it: `--foreign-keys`)";
+    match (keys.first(), keys.len()) {
+        (Some(key), 1) => {
+            let delete = command(rotation, "delete-access-key", rotation.keys.id(key).as_str());
+            format!(
+                "{owner} has another key beside {old}: {described}; no Secret with the label holds it and no record names it, \
+                 so it is not touched; nothing was done; if nobody uses it, delete it with `{delete}`, {next}"
+            )
+        }
+        _ => {
+            let delete = command(rotation, "delete-access-key", "ID");
+            format!(
+                "{owner} has other keys beside {old}: {described}; no Secret with the label holds them and no record names \
+                 them, so they are not touched; nothing was done; if nobody uses one, delete it with `{delete}`, {next}"
+            )
+        }
+    }
 }
 
-fn holding(rotation: &Rotation, which: impl Fn(Holds) -> bool) -> Vec<Key> {
-    let members = rotation.secrets.iter().zip(&rotation.members);
-    members
-        .filter(|(_, member)| which(member.holds))
-        .map(|(secret, _)| secret.key.clone())
-        .collect()
+/// When a key was used last, where this user may ask that.
+fn last_use(rotation: &Rotation, id: &AccessKeyId, servers: &Servers) -> String {
+    match iam::get_access_key_last_used(&servers.aws, &rotation.region, &rotation.first, id) {
+        Ok(used) => match used.date {
+            Some(at) => format!(", last used {} for {} in {}", at.date(), used.service, used.region),
+            None => ", never used".into(),
+        },
+        Err(error) => {
+            log::debug!("{}: {error}", rotation.names());
+            String::new()
+        }
+    }
+}
+
+fn date(seconds: i64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp(seconds).ok();
+    at.and_then(|at| at.format(&Rfc3339).ok())
+        .unwrap_or_else(|| seconds.to_string())
 }
 
 /// Secrets' names, as a log line begins.
-pub(super) fn names(secrets: &[Secret]) -> String {
-    list(&secrets.iter().map(|secret| secret.key.clone()).collect::<Vec<_>>())
+pub(super) fn names<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> String {
+    join(secrets.into_iter().map(|secret| secret.key.to_string()))
 }
 
 fn list(keys: &[Key]) -> String {
-    keys.iter().map(Key::to_string).collect::<Vec<_>>().join(", ")
+    join(keys.iter().map(Key::to_string))
+}
+
+fn join(texts: impl Iterator<Item = String>) -> String {
+    texts.collect::<Vec<_>>().join(", ")
 }
