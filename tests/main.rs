@@ -2,7 +2,6 @@
 
 mod bad_input;
 mod ecr_update;
-mod kill;
 mod process;
 mod readme;
 mod rotate;

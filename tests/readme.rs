@@ -63,6 +63,11 @@ fn every_label_annotation_and_data_key_is_explained() {
     for name in [
         rotate::LABEL,
         rotate::REGION,
+        "aws-rotate-key/grace-period",
+        "aws-rotate-key/max-age",
+        "aws-rotate-key/journal",
+        "aws-rotate-key/history",
+        "aws-rotate-key/rotated-at",
         ecr_update::LABEL,
         ecr_update::SOURCE,
         ecr_update::REGION,

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::program::{Run, World, under_test};
 use crate::support::script::Fault;
 use crate::support::server::Server;
+use crate::support::story::JOURNAL;
 
 const SECRETS: &str = "GET /api/v1/namespaces/t/secrets";
 
@@ -19,6 +20,17 @@ fn send(child: &Child, signal: Signal) {
 
 /// Runs the program and sends it this signal during its first request of this operation.
 fn signalled(world: &World, server: &Server, operation: &str, arguments: &[&str], signal: Signal) -> Run {
+    signalled_at(world, server, (operation, 0), arguments, signal)
+}
+
+/// The same, during a later request of the operation, after so many others.
+fn signalled_at(
+    world: &World,
+    server: &Server,
+    (operation, skip): (&str, usize),
+    arguments: &[&str],
+    signal: Signal,
+) -> Run {
     let (tell, reached) = mpsc::channel();
     let (go_on, wait) = mpsc::channel::<()>();
     let (tell, wait) = (Mutex::new(tell), Mutex::new(wait));
@@ -26,7 +38,9 @@ fn signalled(world: &World, server: &Server, operation: &str, arguments: &[&str]
         let _ = tell.lock().unwrap().send(());
         let _ = wait.lock().unwrap().recv();
     };
-    server.script().once(operation, Fault::CallBefore(Arc::new(hook)));
+    server
+        .script()
+        .some(operation, skip, 1, Fault::CallBefore(Arc::new(hook)));
     let child = world.program(under_test()).args(arguments).start();
     reached.recv().expect("that request");
     send(&child, signal);
@@ -76,24 +90,39 @@ fn a_new_key_that_no_secret_has_been_sent_is_deleted_again() {
         [
             format!("INFO  t/s: deleted key {new}"),
             format!(
-                "ERROR t/s: stopped by a signal while new key {new} was being tried; key {new} was deleted again; the \
-                 Secret keeps key {old}; run again"
+                "ERROR t/s: stopped by a signal; new key {new} was deleted again; the Secret keeps key {old}; run again"
             ),
             "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed".into(),
         ]
     );
     assert_eq!(run.code, Some(1));
     world.assert_as_before();
+    assert_eq!(world.cluster.annotation("t", "s", JOURNAL), None);
+}
+
+const PUT: &str = "PUT /api/v1/namespaces/t/secrets/s";
+
+#[test]
+fn a_journal_that_was_just_written_is_taken_off_again() {
+    let world = World::with_key_secret();
+    let run = signalled(&world, &world.kube, PUT, &["rotate"], Signal::TERM);
+    assert_eq!(
+        run.log(&world)[0],
+        "ERROR t/s: stopped by a signal; nothing was done; run again"
+    );
+    assert_eq!((run.code, world.cloud.create_count("ci")), (Some(1), 0));
+    world.assert_as_before();
+    assert_eq!(world.cluster.annotation("t", "s", JOURNAL), None);
 }
 
 #[test]
 fn a_key_that_is_being_stored_is_stored_and_the_old_one_deleted() {
     let world = World::with_key_secret();
-    let put = "PUT /api/v1/namespaces/t/secrets/s";
-    let run = signalled(&world, &world.kube, put, &["rotate"], Signal::TERM);
+    let run = signalled_at(&world, &world.kube, (PUT, 2), &["rotate"], Signal::TERM);
     assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
     assert_ne!(world.value("s", "access_key_id"), world.key.id);
     assert_eq!(world.key_ids(), [world.value("s", "access_key_id")]);
+    assert_eq!(world.cluster.annotation("t", "s", JOURNAL), None);
 }
 
 #[test]

@@ -280,9 +280,9 @@ fn a_page_in_place_of_the_answer_to_a_deletion_is_not_believed() {
         said(&world, &run)[3..],
         [
             format!(
-                "ERROR t/s: new key NEW is stored, but old key KEY may still be there: DeleteAccessKey with key KEY at \
-                 AWS: expected IAM's XML, got status 200 with a body of {length} bytes, `text/html; charset=utf-8`; \
-                 delete it with `aws iam delete-access-key --user-name ci --access-key-id KEY`"
+                "ERROR t/s: new key NEW is stored, but old key KEY could not be deleted: DeleteAccessKey with key KEY at \
+                 AWS: expected IAM's XML, got status 200 with a body of {length} bytes, `text/html; charset=utf-8`; the \
+                 next run tries again; by hand: `aws iam delete-access-key --user-name ci --access-key-id KEY`"
             ),
             ROTATE_FAILED.to_owned(),
         ]

@@ -2,17 +2,30 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::{EXAMPLE_ID, ROTATE_FAILED, ecr_update_refuses, ecr_world, program, rotate_refuses, rotate_world, said};
 use crate::support::aws::Status;
 use crate::support::program::{NAMESPACE, World};
 use crate::support::script::Fault;
 use crate::support::server::Reply;
+use crate::support::story;
 
-const UNKNOWN: &str = "GetCallerIdentity with key KEY at AWS: InvalidClientTokenId (403, request id ID): The security \
-    token included in the request is invalid; the key is deleted, inactive, of another partition, or too new; put a working pair into its Secret; nothing was done";
+const UNKNOWN: &str = "ListAccessKeys with key KEY at AWS: InvalidClientTokenId (403, request id ID): The security \
+    token included in the request is invalid; the key is deleted, inactive, of another partition, or too new; put a working pair into its Secret";
 const UNKNOWN_TO_ECR: &str = "GetAuthorizationToken with key KEY at AWS: UnrecognizedClientException (400, request id ID): \
     The security token included in the request is invalid; the key is deleted, inactive, of another partition, or too \
     new; put a working pair into its Secret (the key is from Secret t/s)";
+
+/// What `rotate` says of the key in the Secret `s` that AWS does not know: AWS's answer, and who wrote the key.
+fn unknown(world: &World) -> String {
+    let secret = world.cluster.secret(NAMESPACE, "s").expect("the Secret");
+    let writers = secret["metadata"]["managedFields"].as_array().expect("its writers");
+    let wrote_the_id = |writer: &&Value| writer["fieldsV1"]["f:data"].get("f:access_key_id").is_some();
+    let writer = writers.iter().find(wrote_the_id).expect("the writer of the id");
+    let (manager, time) = (writer["manager"].as_str().unwrap(), writer["time"].as_str().unwrap());
+    format!("{UNKNOWN}; it was written to t/s by `{manager}` on {time}; nothing was done")
+}
 
 /// Replaces a value of the Secret `s`.
 fn put(world: &World, key: &str, value: &str) {
@@ -25,8 +38,10 @@ fn put(world: &World, key: &str, value: &str) {
 fn a_deleted_key_is_unknown() {
     let world = rotate_world();
     world.cloud.delete_key(&world.key.id);
-    rotate_refuses(&world, UNKNOWN);
-    assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+    rotate_refuses(&world, &unknown(&world));
+    // The Secret is read once more: its key may have been replaced meanwhile.
+    assert_eq!(world.aws.operations(), ["ListAccessKeys"; 2]);
+    assert_eq!(world.kube.operations(), [super::LIST, super::GET_SOURCE]);
 
     let world = ecr_world();
     world.cloud.delete_key(&world.key.id);
@@ -44,8 +59,8 @@ fn an_inactive_key_is_unknown() {
     for status in [Status::Inactive, Status::Expired] {
         let world = rotate_world();
         world.cloud.set_status(&world.key.id, status);
-        rotate_refuses(&world, UNKNOWN);
-        assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+        rotate_refuses(&world, &unknown(&world));
+        assert_eq!(world.aws.operations(), ["ListAccessKeys"; 2]);
     }
     let world = ecr_world();
     world.cloud.set_status(&world.key.id, Status::Inactive);
@@ -56,7 +71,7 @@ fn an_inactive_key_is_unknown() {
 fn a_key_id_with_a_slip_is_unknown() {
     let world = rotate_world();
     put(&world, "access_key_id", EXAMPLE_ID);
-    rotate_refuses(&world, &UNKNOWN.replace("KEY", EXAMPLE_ID));
+    rotate_refuses(&world, &unknown(&world).replace("KEY", EXAMPLE_ID));
     let world = ecr_world();
     put(&world, "access_key_id", EXAMPLE_ID);
     ecr_update_refuses(&world, &UNKNOWN_TO_ECR.replace("KEY", EXAMPLE_ID));
@@ -73,11 +88,11 @@ fn a_wrong_secret_is_told_from_an_unknown_key() {
     rotate_refuses(
         &world,
         &format!(
-            "GetCallerIdentity with key KEY at AWS: SignatureDoesNotMatch (403, request id ID): {theirs}; {advice}; \
+            "ListAccessKeys with key KEY at AWS: SignatureDoesNotMatch (403, request id ID): {theirs}; {advice}; \
              nothing was done"
         ),
     );
-    assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+    assert_eq!(world.aws.operations(), ["ListAccessKeys"; 2]);
 
     let world = ecr_world();
     put(&world, "secret_access_key", wrong);
@@ -101,7 +116,7 @@ fn the_account_roots_key_is_left_alone() {
         "key NEW belongs to the account root (arn:aws:iam::123456789012:root); nothing was done; only keys of IAM users \
          are rotated: make a user, and delete the root's keys",
     );
-    assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+    assert_eq!(world.aws.operations(), ["ListAccessKeys", "GetCallerIdentity"]);
     assert_eq!(world.cloud.status_of(&root.id), Some(Status::Active));
 }
 
@@ -125,7 +140,7 @@ fn a_key_that_is_listed_as_inactive_is_left_alone() {
     world
         .aws
         .script()
-        .once("ListAccessKeys", listed(&world.key.id, "Inactive"));
+        .always("ListAccessKeys", listed(&world.key.id, "Inactive"));
     rotate_refuses(
         &world,
         "key KEY of arn:aws:iam::123456789012:user/ci is inactive; nothing was done; activate it with `aws iam update-access-key --status Active --user-name ci --access-key-id KEY`, or put another pair into the Secret",
@@ -135,18 +150,28 @@ fn a_key_that_is_listed_as_inactive_is_left_alone() {
 #[test]
 fn a_key_that_is_not_listed_is_left_alone() {
     let world = rotate_world();
-    world.aws.script().once("ListAccessKeys", listed(EXAMPLE_ID, "Active"));
+    world
+        .aws
+        .script()
+        .always("ListAccessKeys", listed(EXAMPLE_ID, "Active"));
+    let written = unknown(&world);
+    let (_, written) = written.split_once("; it was written").expect("who wrote it");
     rotate_refuses(
         &world,
-        "key KEY is not among the keys that IAM lists for arn:aws:iam::123456789012:user/ci; nothing was done; run again \
-         in a minute, and if it stays so put a key of that list into the Secret",
+        &format!(
+            "key KEY in t/s is not among the keys that IAM lists for its user; it was written{written}; put a key of that \
+             list into the Secret"
+        ),
     );
+    // Listed again until the list may be believed, and nobody was asked to do anything.
+    assert_eq!(world.aws.operations(), ["ListAccessKeys"; 4]);
 }
 
 #[test]
 fn a_key_that_is_no_users_is_left_alone() {
     let world = rotate_world();
     let answer = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::123456789012:assumed-role/r/s</Arn>\
+        <UserId>AROADBQP57FF2AEXAMPLE:s</UserId><Account>123456789012</Account>\
         </GetCallerIdentityResult></GetCallerIdentityResponse>";
     world.aws.script().once(
         "GetCallerIdentity",
@@ -156,7 +181,7 @@ fn a_key_that_is_no_users_is_left_alone() {
         &world,
         "key KEY belongs to arn:aws:sts::123456789012:assumed-role/r/s, which is no IAM user; nothing was done",
     );
-    assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+    assert_eq!(world.aws.operations(), ["ListAccessKeys", "GetCallerIdentity"]);
 }
 
 /// AWS's refusal of a permission, and what the program adds.
@@ -179,15 +204,15 @@ fn without_the_permission_to_list_keys_nothing_is_done() {
     world.cloud.deny("ci", "iam:ListAccessKeys");
     let why = denied("ListAccessKeys", "KEY", "AccessDenied (403", "user ci");
     rotate_refuses(&world, &format!("{why}; nothing was done"));
-    assert_eq!(world.aws.operations(), ["GetCallerIdentity", "ListAccessKeys"]);
+    assert_eq!(world.aws.operations(), ["ListAccessKeys"]);
 }
 
 #[test]
-fn without_the_permission_to_create_a_key_nothing_is_changed() {
+fn without_the_permission_to_create_a_key_the_secret_is_as_before() {
     let world = rotate_world();
     world.cloud.deny("ci", "iam:CreateAccessKey");
     let why = denied("CreateAccessKey", "KEY", "AccessDenied (403", "user ci");
-    super::changes_nothing(
+    super::leaves_as_before(
         &world,
         program(&world, &["rotate"]),
         1,
@@ -199,8 +224,10 @@ fn without_the_permission_to_create_a_key_nothing_is_changed() {
     );
     assert_eq!(
         world.aws.operations(),
-        ["GetCallerIdentity", "ListAccessKeys", "CreateAccessKey"]
+        ["ListAccessKeys", "GetCallerIdentity", "CreateAccessKey"]
     );
+    // The journal, and its end.
+    assert_eq!(world.kube.operations(), [super::LIST, super::PUT_KEY, super::PUT_KEY]);
 }
 
 #[test]
@@ -218,7 +245,8 @@ fn without_the_permission_to_delete_a_key_the_new_one_is_stored_and_the_old_one_
             "INFO  t/s: created key NEW; waiting for AWS to accept it".into(),
             "INFO  t/s: key NEW is accepted; writing it to the Secret".into(),
             format!(
-                "ERROR t/s: new key NEW is stored, but old key KEY may still be there: {why}; delete it with `aws iam delete-access-key --user-name ci --access-key-id KEY`"
+                "ERROR t/s: new key NEW is stored, but old key KEY could not be deleted: {why}; the next run tries again; by \
+                 hand: `aws iam delete-access-key --user-name ci --access-key-id KEY`"
             ),
             ROTATE_FAILED.into(),
         ]
@@ -250,7 +278,7 @@ fn a_new_key_that_is_never_accepted_is_deleted_again() {
         if denied_to_delete {
             world.cloud.deny("ci", "iam:DeleteAccessKey");
         }
-        let before = world.cluster.secret(NAMESPACE, "s");
+        let before = super::unversioned(super::state(&world)).0;
 
         let run = world.run(&["rotate", "--propagation-timeout=1s"]);
 
@@ -259,8 +287,8 @@ fn a_new_key_that_is_never_accepted_is_deleted_again() {
         let ending = if denied_to_delete {
             let why = denied("DeleteAccessKey", "KEY", "AccessDenied (403", "user ci");
             format!(
-                "key NEW could not be deleted again: {why}; delete it with `aws iam delete-access-key --user-name ci --access-key-id NEW`; \
-                 the Secret keeps key KEY"
+                "key NEW could not be deleted again: {why}; the next run tries again; by hand, once no Secret holds it: `aws \
+                 iam delete-access-key --user-name ci --access-key-id NEW`; the Secret keeps key KEY"
             )
         } else {
             "key NEW was deleted again; the Secret keeps key KEY".to_owned()
@@ -278,8 +306,21 @@ fn a_new_key_that_is_never_accepted_is_deleted_again() {
         expected.push(ROTATE_FAILED.into());
         assert_eq!(said(&world, &run), expected);
         assert_eq!(run.code, Some(1));
-        assert!(world.cluster.secret(NAMESPACE, "s") == before, "the Secret was changed");
-        assert_eq!(world.cloud.keys("ci").len(), if denied_to_delete { 2 } else { 1 });
+        let mut after = super::unversioned(super::state(&world)).0;
+        let (keys, annotations) = if denied_to_delete {
+            // The journal stays, for it names the key that is still to go.
+            let annotations = after[0]["metadata"]
+                .as_object_mut()
+                .unwrap()
+                .remove("annotations")
+                .unwrap();
+            (2, annotations.as_object().unwrap().keys().cloned().collect())
+        } else {
+            (1, Vec::new())
+        };
+        assert!(after == before, "the Secret was changed");
+        assert_eq!(annotations, vec![story::JOURNAL; keys - 1]);
+        assert_eq!(world.cloud.keys("ci").len(), keys);
         assert_eq!(world.cloud.status_of(&world.key.id), Some(Status::Active));
     }
 }
@@ -316,7 +357,7 @@ fn a_region_that_aws_does_not_know_is_told_from_a_wrong_secret() {
                  done"
             ),
         );
-        assert_eq!(world.aws.operations(), ["GetCallerIdentity"]);
+        assert_eq!(world.aws.operations(), ["ListAccessKeys", "GetCallerIdentity"]);
 
         let world = ecr_world();
         annotate(&world, "pull", "aws-ecr-updater/region");

@@ -94,7 +94,9 @@ fn the_help_begins_with_what_the_program_is_for() {
             [
                 "Usage: aws-iam-credential-rotate [-n <namespace>] [-A] [--server <server>] [--token-file <token-file>] \
                  [--certificate-authority <certificate-authority>] [--propagation-timeout <propagation-timeout>] \
-                 [--request-timeout <request-timeout>] [--version] [--] [<command>]",
+                 [--request-timeout <request-timeout>] [--lock-timeout <lock-timeout>] [--deadline <deadline>] \
+                 [--retire <retire>] [--grace-period <grace-period>] [--max-age <max-age>] \
+                 [--foreign-keys <foreign-keys>] [--version] [--] [<command>]",
                 "",
                 "Rotates the IAM access keys held in Kubernetes Secrets, and refreshes ECR image-pull logins.",
                 "",

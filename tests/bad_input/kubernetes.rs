@@ -1,6 +1,7 @@
 //! What the API server refuses: permissions, tokens, too many requests.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +11,7 @@ use super::{
     GET_SOURCE, LIST, PUT_KEY, PUT_PULL, ROTATE_FAILED, changes_nothing, ecr_update_refuses, ecr_world, no_list,
     program, refreshes, rotate_world, said,
 };
+use crate::support::kube::Cluster;
 use crate::support::kube::status::{overloaded, service_unavailable, status_reply, too_many_requests};
 use crate::support::program::{NAMESPACE, Program, World, under_test};
 use crate::support::script::Fault;
@@ -79,30 +81,56 @@ fn without_the_permission_to_update_secrets_no_login_is_stored() {
 }
 
 #[test]
-fn without_the_permission_to_update_secrets_the_new_key_is_deleted_again() {
+fn without_the_permission_to_update_secrets_no_key_is_made() {
     let world = rotate_world();
     grant(&world, NAMESPACE, &["list", "get"]);
-    let why = "Kubernetes: update t/s at KUBE: Forbidden (403): secrets \"s\" is forbidden: User \
-        \"system:serviceaccount:t:rotate\" cannot update resource \"secrets\" in API group \"\" in the namespace \"t\"; \
-        grant the verb `update` on `secrets` by a Role and a RoleBinding";
     changes_nothing(
         &world,
         program(&world, &["rotate"]),
         1,
         &[
+            &format!("WARN  t/s: {NO_UPDATE}"),
+            &format!("ERROR t/s: t/s cannot be written: {NO_UPDATE}; no key was made"),
+            ROTATE_FAILED,
+        ],
+    );
+    assert_eq!(world.kube.operations(), [LIST, PUT_KEY]);
+    assert_eq!(world.aws.operations(), ["ListAccessKeys", "GetCallerIdentity"]);
+}
+
+const NO_UPDATE: &str = "Kubernetes: update t/s at KUBE: Forbidden (403): secrets \"s\" is forbidden: User \
+    \"system:serviceaccount:t:rotate\" cannot update resource \"secrets\" in API group \"\" in the namespace \"t\"; \
+    grant the verb `update` on `secrets` by a Role and a RoleBinding";
+
+/// The journal could be written and the pair could not.
+#[test]
+fn when_the_permission_to_update_secrets_is_taken_away_midway_the_new_key_is_deleted_again() {
+    let world = rotate_world();
+    let message = "secrets \"s\" is forbidden: User \"system:serviceaccount:t:rotate\" cannot update resource \"secrets\" in \
+        API group \"\" in the namespace \"t\"";
+    let refusal = Fault::ReplyInstead(status_reply(403, "Forbidden", message));
+    world.kube.script().some(PUT_KEY, 2, usize::MAX, refusal);
+
+    let run = world.run(&["rotate"]);
+
+    assert_eq!(
+        said(&world, &run),
+        [
             "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci",
             "INFO  t/s: created key NEW; waiting for AWS to accept it",
             "INFO  t/s: key NEW is accepted; writing it to the Secret",
-            &format!("WARN  t/s: {why}"),
+            &format!("WARN  t/s: {NO_UPDATE}"),
             "INFO  t/s: deleted key NEW",
             &format!(
-                "ERROR t/s: the new key could not be stored: {why}; key NEW was deleted again; old key KEY still works"
+                "ERROR t/s: the new key could not be stored: {NO_UPDATE}; key NEW was deleted again; old key KEY still works"
             ),
             ROTATE_FAILED,
         ],
     );
+    assert_eq!(run.code, Some(1));
+    world.assert_as_before();
     // The key is deleted only after a look at all Secrets.
-    assert_eq!(world.kube.operations(), [LIST, PUT_KEY, LIST]);
+    assert_eq!(world.kube.operations(), [LIST, PUT_KEY, PUT_KEY, PUT_KEY, LIST]);
     assert_eq!(world.cloud.create_count("ci"), 1);
 }
 
@@ -113,29 +141,43 @@ fn without_the_permission_to_get_secrets_a_conflict_ends_with_the_old_key() {
     let cluster = world.cluster.clone();
     let touch = move || {
         cluster.edit(NAMESPACE, "s", &|secret| {
-            secret["metadata"]["annotations"] = json!({"a": "b"})
+            secret["metadata"]["annotations"]["a"] = json!("b")
         })
     };
-    world.kube.script().once(PUT_KEY, Fault::CallBefore(Arc::new(touch)));
+    let touch = Fault::CallBefore(Arc::new(touch));
+    let no_get = "ERROR t/s: Kubernetes: get t/s at KUBE: Forbidden (403): secrets \"s\" is forbidden: User \
+        \"system:serviceaccount:t:rotate\" cannot get resource \"secrets\" in API group \"\" in the namespace \"t\"; grant \
+        the verb `get` on `secrets` by a Role and a RoleBinding";
 
+    // At the journal.
+    world.kube.script().once(PUT_KEY, touch.clone());
     let run = world.run(&["rotate"]);
+    assert_eq!(
+        said(&world, &run),
+        [&format!("{no_get}; nothing was done"), ROTATE_FAILED]
+    );
+    assert_eq!(run.code, Some(1));
+    world.assert_as_before();
+    assert_eq!(world.cloud.create_count("ci"), 0);
 
+    // At the pair. What the Secret holds cannot be looked at, so both keys stay for now.
+    world.kube.script().some(PUT_KEY, 2, 1, touch);
+    let run = world.run(&["rotate"]);
     assert_eq!(
         said(&world, &run)[3..],
         [
-            "WARN  t/s: Kubernetes: update t/s at KUBE: Conflict (409): Operation cannot be fulfilled on secrets \"s\": the \
-             object has been modified; please apply your changes to the latest version and try again; reading it again",
-            "INFO  t/s: deleted key NEW",
-            "ERROR t/s: the new key could not be stored: Kubernetes: get t/s at KUBE: Forbidden (403): secrets \"s\" is \
-             forbidden: User \"system:serviceaccount:t:rotate\" cannot get resource \"secrets\" in API group \"\" in the \
-             namespace \"t\"; grant the verb `get` on `secrets` by a Role and a RoleBinding; key NEW was deleted again; old key KEY still works",
+            &format!("{no_get}; what was begun is written down on the Secrets, and the next run goes on from there"),
             ROTATE_FAILED,
         ]
     );
     assert_eq!(run.code, Some(1));
     assert_eq!(world.value("s", "access_key_id"), world.key.id);
-    assert_eq!(world.key_ids(), std::slice::from_ref(&world.key.id));
-    assert_eq!(world.kube.operations(), [LIST, PUT_KEY, GET_SOURCE, LIST]);
+    assert_eq!(world.key_ids().len(), 2);
+
+    // The next run does not need it.
+    let run = world.run(&["rotate"]);
+    assert_eq!(run.code, Some(0), "{:?}", said(&world, &run));
+    assert_eq!(world.key_ids(), [world.value("s", "access_key_id")]);
 }
 
 #[test]
@@ -235,6 +277,7 @@ const WITHHELD: &str = "Kubernetes: update t/s at KUBE: Forbidden (403): admissi
 
 #[test]
 fn a_webhooks_words_are_not_shown() {
+    // At the journal, and at the pair.
     let world = rotate_world();
     world.kube.script().once(PUT_KEY, quoting("owner"));
     changes_nothing(
@@ -242,6 +285,16 @@ fn a_webhooks_words_are_not_shown() {
         program(&world, &["rotate"]),
         1,
         &[
+            &format!("WARN  t/s: {WITHHELD}"),
+            &format!("ERROR t/s: t/s cannot be written: {WITHHELD}; no key was made"),
+            ROTATE_FAILED,
+        ],
+    );
+    world.kube.script().some(PUT_KEY, 2, 1, quoting("owner"));
+    let run = world.run(&["rotate"]);
+    assert_eq!(
+        said(&world, &run),
+        [
             "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci",
             "INFO  t/s: created key NEW; waiting for AWS to accept it",
             "INFO  t/s: key NEW is accepted; writing it to the Secret",
@@ -253,11 +306,18 @@ fn a_webhooks_words_are_not_shown() {
             ROTATE_FAILED,
         ],
     );
+    assert_eq!(run.code, Some(1));
+    world.assert_as_before();
 }
 
 #[test]
 fn a_message_that_quotes_the_secret_is_not_shown() {
-    for quote in ["a password in clear", &STANDARD.encode("a password in clear\n")] {
+    let withheld = "the message is not shown, for it quotes the Secret";
+    for (quote, shown) in [
+        ("a password in clear", withheld),
+        // What looks like a secret is struck out of any message.
+        (&STANDARD.encode("a password in clear\n"), "the value […] is too simple"),
+    ] {
         let world = rotate_world();
         world.cluster.edit(NAMESPACE, "s", &|secret| {
             secret["stringData"] = json!({"password": "a password in clear\n"})
@@ -268,9 +328,14 @@ fn a_message_that_quotes_the_secret_is_not_shown() {
             .script()
             .once(PUT_KEY, Fault::ReplyInstead(status_reply(422, "Invalid", &message)));
         let run = world.run(&["rotate"]);
+        let why = format!("Kubernetes: update t/s at KUBE: Invalid (422): {shown}");
         assert_eq!(
-            said(&world, &run)[3],
-            "WARN  t/s: Kubernetes: update t/s at KUBE: Invalid (422): the message is not shown, for it quotes the Secret"
+            said(&world, &run),
+            [
+                &format!("WARN  t/s: {why}"),
+                &format!("ERROR t/s: t/s cannot be written: {why}; no key was made"),
+                ROTATE_FAILED,
+            ]
         );
         assert_eq!(run.code, Some(1));
     }
@@ -282,14 +347,17 @@ fn a_webhooks_message_that_quotes_the_old_secret_is_not_shown() {
         let world = rotate_world();
         world.kube.script().once(PUT_KEY, quoting(&encode(&world.key.secret)));
         let run = world.run(&["rotate"]);
-        assert_eq!(said(&world, &run)[3], format!("WARN  t/s: {WITHHELD}"));
+        assert_eq!(said(&world, &run)[0], format!("WARN  t/s: {WITHHELD}"));
         assert_eq!(run.code, Some(1));
     }
 }
 
 #[test]
 fn a_webhooks_message_that_quotes_the_new_secret_is_not_shown() {
-    for encode in [str::to_owned as fn(&str) -> String, |text| STANDARD.encode(text)] {
+    let plain = str::to_owned as fn(&str) -> String;
+    let encoded: fn(&str) -> String = |text| STANDARD.encode(text);
+    // At the renewal that names the new key, and at the pair.
+    for (encode, skip) in [(plain, 0), (encoded, 0), (plain, 1), (encoded, 1)] {
         let world = rotate_world();
         // A server that the hook can reach: what it will quote is not known before the key is made.
         let authority = Authority::new("cluster");
@@ -299,7 +367,7 @@ fn a_webhooks_message_that_quotes_the_new_secret_is_not_shown() {
         let quote_it = move || {
             let id = &cloud.keys("ci").pop().expect("the key that was just made").id;
             let secret = cloud.secret_of(id).expect("its secret");
-            script.script().once(PUT_KEY, quoting(&encode(&secret)));
+            script.script().some(PUT_KEY, skip, 1, quoting(&encode(&secret)));
         };
         world
             .aws
@@ -312,16 +380,20 @@ fn a_webhooks_message_that_quotes_the_new_secret_is_not_shown() {
 
         let run = world.check(program);
 
-        let log = said(&world, &run);
-        assert_eq!(log[3].replace(&kube.url(), "KUBE"), format!("WARN  t/s: {WITHHELD}"));
+        let log = said(&world, &run).join("\n").replace(&kube.url(), "KUBE");
+        assert!(log.contains(&format!("WARN  t/s: {WITHHELD}\n")), "{log}");
         assert_eq!(run.code, Some(1));
-        assert_eq!(world.key_ids(), std::slice::from_ref(&world.key.id));
+        world.assert_as_before();
     }
 }
 
 /// The answer to a write that a webhook has undone.
 fn stored_as_before(world: &World, name: &str) -> Fault {
-    let secret = world.cluster.secret(NAMESPACE, name).expect("a Secret of ours");
+    as_stored(&world.cluster, name)
+}
+
+fn as_stored(cluster: &Cluster, name: &str) -> Fault {
+    let secret = cluster.secret(NAMESPACE, name).expect("a Secret of ours");
     Fault::ReplyInstead(Reply::new(200, "application/json", secret.to_string()))
 }
 
@@ -334,6 +406,25 @@ fn a_write_whose_answer_holds_something_else_is_not_believed() {
         program(&world, &["rotate"]),
         1,
         &[
+            "ERROR t/s: t/s cannot be written: t/s was stored without the journal, perhaps changed by an admission webhook; \
+             no key was made",
+            ROTATE_FAILED,
+        ],
+    );
+    assert_eq!(world.kube.operations(), [LIST, PUT_KEY]);
+    assert_eq!(world.cloud.create_count("ci"), 0);
+
+    // The journal is stored and the pair is not.
+    let world = rotate_world();
+    let (cluster, written) = (world.cluster.clone(), AtomicUsize::new(0));
+    world.kube.script().choose(Arc::new(move |operation, _| {
+        let undone = operation == PUT_KEY && written.fetch_add(1, Ordering::SeqCst) >= 2;
+        undone.then(|| as_stored(&cluster, "s"))
+    }));
+    let run = world.run(&["rotate"]);
+    assert_eq!(
+        said(&world, &run),
+        [
             "INFO  t/s: rotating key KEY of arn:aws:iam::123456789012:user/ci",
             "INFO  t/s: created key NEW; waiting for AWS to accept it",
             "INFO  t/s: key NEW is accepted; writing it to the Secret",
@@ -343,10 +434,12 @@ fn a_write_whose_answer_holds_something_else_is_not_believed() {
             ROTATE_FAILED,
         ],
     );
+    assert_eq!(run.code, Some(1));
+    world.assert_as_before();
     assert_eq!(
         world.kube.operations(),
         [
-            LIST, PUT_KEY, GET_SOURCE, PUT_KEY, GET_SOURCE, PUT_KEY, GET_SOURCE, LIST
+            LIST, PUT_KEY, PUT_KEY, PUT_KEY, PUT_KEY, PUT_KEY, PUT_KEY, PUT_KEY, LIST
         ]
     );
 

@@ -60,7 +60,7 @@ fn a_host_without_an_address_is_told() {
         nowhere("rotate"),
         1,
         &[
-            "ERROR t/s: GetCallerIdentity with key KEY at no-such-host.invalid: the host name cannot be resolved; see \
+            "ERROR t/s: ListAccessKeys with key KEY at no-such-host.invalid: the host name cannot be resolved; see \
              that the region `us-east-1` is right, and that this machine resolves names; nothing \
              was done",
             ROTATE_FAILED,
@@ -133,7 +133,7 @@ fn an_aws_endpoint_that_is_not_there_is_named() {
         1,
         &[
             &format!(
-                "ERROR t/s: GetCallerIdentity with key KEY at {address}: cannot connect: connection refused; see that the address is right and can be reached from here; nothing was \
+                "ERROR t/s: ListAccessKeys with key KEY at {address}: cannot connect: connection refused; see that the address is right and can be reached from here; nothing was \
                  done"
             ),
             ROTATE_FAILED,
@@ -188,7 +188,7 @@ fn lists_and_leaves(key: &str) -> (String, JoinHandle<TcpStream>) {
 fn a_create_that_never_left_has_made_no_key() {
     let world = rotate_world();
     let (address, server) = lists_and_leaves(&world.key.id);
-    changes_nothing(
+    super::leaves_as_before(
         &world,
         program(&world, &["rotate"]).env("AWS_ENDPOINT_URL_IAM", format!("http://{address}")),
         1,
@@ -216,7 +216,7 @@ fn an_aws_endpoint_that_hangs_is_given_up() {
             ROTATE_FAILED,
         ],
     );
-    assert_eq!(world.aws.operations()[1..], ["ListAccessKeys"; 5]);
+    assert_eq!(world.aws.operations(), ["ListAccessKeys"; 5]);
 
     let world = ecr_world();
     world.aws.script().always("GetAuthorizationToken", Fault::HangBefore);
@@ -245,7 +245,7 @@ fn an_aws_that_keeps_failing_is_given_up() {
         "ListAccessKeys with key KEY at AWS: ServiceUnavailable (503, request id ID): The request has failed due to a \
          temporary failure of the server; run again later; nothing was done",
     );
-    assert_eq!(world.aws.operations()[1..], ["ListAccessKeys"; 5]);
+    assert_eq!(world.aws.operations(), ["ListAccessKeys"; 5]);
 
     let world = ecr_world();
     world

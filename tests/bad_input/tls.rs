@@ -141,7 +141,7 @@ fn a_rotation_does_not_begin_at_an_aws_that_is_not_trusted() {
         program(&world, &["rotate"]),
         1,
         &[
-            &format!("ERROR t/s: GetCallerIdentity with key KEY at AWS: {UNTRUSTED_AWS}; nothing was done"),
+            &format!("ERROR t/s: ListAccessKeys with key KEY at AWS: {UNTRUSTED_AWS}; nothing was done"),
             ROTATE_FAILED,
         ],
     );

@@ -94,7 +94,7 @@ fn a_rotation_in_a_pod(host: &str) {
         "another API server was asked"
     );
     let list = "GET /api/v1/namespaces/t/secrets";
-    assert_eq!(pod.server.operations(), [list, PUT, list]);
+    assert_eq!(pod.server.operations(), [list, PUT, PUT, PUT, list, PUT]);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_token_that_the_kubelet_renews_during_the_run_is_read_again() {
     pod.server.script().once(list, Fault::CallAfter(Arc::new(renew)));
     let run = pod.run(&[]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert_eq!(pod.server.operations(), [list, PUT, list]);
+    assert_eq!(pod.server.operations(), [list, PUT, PUT, PUT, list, PUT]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! project's. What came of it is read by `kubectl` and the AWS CLI.
 
 mod server;
+mod stories;
 
 use serde_json::Value;
 
@@ -64,7 +65,7 @@ fn a_wrong_secret_is_refused_and_nothing_is_touched() {
         run.log(&world),
         [
             format!(
-                "ERROR t/s: GetCallerIdentity with key {} at {}: SignatureDoesNotMatch (403, request id ID): The request \
+                "ERROR t/s: ListAccessKeys with key {} at {}: SignatureDoesNotMatch (403, request id ID): The request \
                  signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and \
                  signing method. Consult the service documentation for details; the secret access key does not belong to \
                  this key id; put the right one into its Secret; nothing was done",
@@ -137,8 +138,10 @@ fn a_key_that_somebody_else_made_stops_the_rotation_before_anything_is_touched()
         log,
         [
             format!(
-                "ERROR t/s: {user} has another key beside {}: {} (active, made {day}, in no Secret with the label); a key that \
-                 is not this Secret's is never touched; nothing was done; if nobody uses it, delete it with `aws iam delete-access-key --user-name ci --access-key-id {}`, then run again",
+                "ERROR t/s: {user} has another key beside {}: {} (active, made {day}); no Secret with the label holds it and \
+                 no record names it, so it is not touched; nothing was done; if nobody uses it, delete it with `aws iam \
+                 delete-access-key --user-name ci --access-key-id {}`, then run again (or let this program do it: \
+                 `--foreign-keys`)",
                 own.id, foreign.id, foreign.id
             ),
             "INFO  rotate: 1 Secret with label aws-rotate-key=true in namespace t: 0 rotated, 1 failed".into(),

@@ -34,9 +34,9 @@ fn an_ordinary_rotation_makes_no_request_that_is_not_needed() {
     assert_eq!(
         world.aws.operations(),
         [
-            // Whose key is it, and is there another?
-            "GetCallerIdentity",
+            // Is it listed, is there another, and whose is it?
             "ListAccessKeys",
+            "GetCallerIdentity",
             "CreateAccessKey",
             // Three probes of IAM and STS in a row.
             "ListAccessKeys",
@@ -49,11 +49,9 @@ fn an_ordinary_rotation_makes_no_request_that_is_not_needed() {
         ]
     );
     let list = "GET /api/v1/namespaces/t/secrets";
-    // The second list, right before the delete, looks for a Secret that still holds the old key.
-    assert_eq!(
-        world.kube.operations(),
-        [list, "PUT /api/v1/namespaces/t/secrets/s", list]
-    );
+    // The journal, the new key's id, the pair; the second list, right before the delete, looks for a Secret that still holds
+    // the old key; the journal comes off.
+    assert_eq!(world.kube.operations(), [list, PUT, PUT, PUT, list, PUT]);
     assert_eq!(
         world.kube.recorded()[0].request.raw_query,
         "labelSelector=aws-rotate-key%3Dtrue&limit=500"
@@ -113,9 +111,15 @@ fn every_field_that_held_the_old_pair_holds_the_new_one() {
         );
     }
     let after = world.cluster.secret("t", "s").unwrap();
-    for kept in ["uid", "labels", "annotations", "creationTimestamp"] {
+    for kept in ["uid", "labels", "creationTimestamp"] {
         assert_eq!(after["metadata"][kept], before["metadata"][kept]);
     }
+    let annotations = after["metadata"]["annotations"].as_object().unwrap();
+    assert_eq!(annotations["owner"], "somebody");
+    assert_eq!(
+        annotations.keys().collect::<Vec<_>>(),
+        ["aws-rotate-key/history", "aws-rotate-key/rotated-at", "owner"]
+    );
     assert_eq!(after["type"], "example.com/keys");
 }
 
@@ -197,14 +201,14 @@ fn users_wait_at_the_same_time() {
     world.cloud.add_user("second");
     let second = world.cloud.add_key("second");
     world.add_key_secret("z", &second.id, &second.secret);
-    let first_write = "PUT /api/v1/namespaces/t/secrets/s";
     let cloud = Arc::clone(&world.cloud);
     let created = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&created);
     let look = Fault::CallBefore(Arc::new(move || {
         seen.store(cloud.create_count("second"), Ordering::SeqCst)
     }));
-    world.kube.script().once(first_write, look);
+    // The third write stores the pair.
+    world.kube.script().some(PUT, 2, 1, look);
     assert_eq!(world.run(&["rotate"]).code, Some(0));
     assert_eq!(
         created.load(Ordering::SeqCst),

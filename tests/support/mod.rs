@@ -4,8 +4,12 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod aws;
+pub mod cases;
 pub mod kube;
+pub mod leaks;
+pub mod moments;
 pub mod program;
 pub mod script;
 pub mod server;
+pub mod story;
 pub mod tls;

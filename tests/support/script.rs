@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use super::server::Reply;
+use super::server::{Reply, Request};
 
 /// Something done to one request.
 #[derive(Clone)]
@@ -33,6 +33,22 @@ pub enum Fault {
     CallAfter(Arc<dyn Fn() + Send + Sync>),
 }
 
+impl Fault {
+    /// Whether the request takes effect.
+    pub fn lets_pass(&self) -> bool {
+        match self {
+            Fault::DropBefore | Fault::HangBefore | Fault::ReplyInstead(_) | Fault::CallInstead(_) => false,
+            Fault::DropAfter
+            | Fault::CutAnswer
+            | Fault::HangAfter
+            | Fault::Delay(_)
+            | Fault::ReplyAfter(_)
+            | Fault::CallBefore(_)
+            | Fault::CallAfter(_) => true,
+        }
+    }
+}
+
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -59,10 +75,14 @@ struct Rule {
     fault: Fault,
 }
 
+/// Who is asked for the fault of a request that no rule speaks of.
+pub type Chooser = dyn Fn(&str, &Request) -> Option<Fault> + Send + Sync;
+
 /// A list of faults, each for a run of requests of one operation.
 #[derive(Default)]
 pub struct Script {
     rules: Mutex<Vec<Rule>>,
+    chooser: Mutex<Option<Arc<Chooser>>>,
 }
 
 impl Script {
@@ -87,13 +107,20 @@ impl Script {
         });
     }
 
+    /// From now on `chooser` is shown every request as it comes, and says what is done to it where no rule does.
+    pub fn choose(&self, chooser: Arc<Chooser>) {
+        *self.chooser.lock().unwrap() = Some(chooser);
+    }
+
     /// All rules are forgotten.
     pub fn clear(&self) {
         self.rules.lock().unwrap().clear();
     }
 
     /// The fault of the first rule that speaks of this request; every rule that does counts it.
-    pub(super) fn fault_for(&self, operation: &str) -> Option<Fault> {
+    pub(super) fn fault_for(&self, operation: &str, request: &Request) -> Option<Fault> {
+        let chooser = self.chooser.lock().unwrap().clone();
+        let chosen = chooser.and_then(|chooser| chooser(operation, request));
         let mut found = None;
         for rule in self.rules.lock().unwrap().iter_mut() {
             let speaks_of_it = match rule.operation.strip_suffix('*') {
@@ -114,7 +141,7 @@ impl Script {
                 found = Some(rule.fault.clone());
             }
         }
-        found
+        found.or(chosen)
     }
 }
 

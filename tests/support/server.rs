@@ -107,6 +107,9 @@ pub trait Service: Send + Sync + 'static {
     fn now(&self) -> i64;
 }
 
+/// What stands between a request and its effect: it calls the effect once, and looks at the world before and after it.
+pub type Witness = dyn Fn(&str, &dyn Fn() -> Reply) -> Reply + Send + Sync;
+
 /// One request as recorded.
 #[derive(Clone, Debug)]
 pub struct Recorded {
@@ -121,6 +124,7 @@ struct Shared {
     tls: Option<Arc<rustls::ServerConfig>>,
     script: Script,
     recorded: Mutex<Vec<Recorded>>,
+    witness: Mutex<Option<Arc<Witness>>>,
     stop: Stop,
     stopped: AtomicBool,
 }
@@ -141,6 +145,7 @@ impl Server {
             tls,
             script: Script::default(),
             recorded: Mutex::default(),
+            witness: Mutex::default(),
             stop: Stop::default(),
             stopped: AtomicBool::new(false),
         });
@@ -171,6 +176,11 @@ impl Server {
     /// The faults to come.
     pub fn script(&self) -> &Script {
         &self.shared.script
+    }
+
+    /// From now on every request takes its effect in the hands of `witness`.
+    pub fn watch(&self, witness: Arc<Witness>) {
+        *self.shared.witness.lock().unwrap() = Some(witness);
     }
 
     /// All requests so far, in order of arrival.
@@ -234,7 +244,7 @@ impl Shared {
             });
             recorded.len() - 1
         };
-        let fault = self.script.fault_for(&operation);
+        let fault = self.script.fault_for(&operation, &request);
         match &fault {
             Some(Fault::DropBefore) => return Ok(false),
             Some(Fault::CallInstead(hook)) => {
@@ -252,7 +262,12 @@ impl Shared {
         let reply = match fault {
             Some(Fault::ReplyInstead(reply)) => reply,
             fault => {
-                let reply = self.service.answer(&request);
+                let effect = || self.service.answer(&request);
+                let witness = self.witness.lock().unwrap().clone();
+                let reply = match witness {
+                    Some(witness) => witness(&operation, &effect),
+                    None => effect(),
+                };
                 match fault {
                     Some(Fault::DropAfter) => return Ok(false),
                     Some(Fault::HangAfter) => {

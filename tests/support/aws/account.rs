@@ -76,6 +76,15 @@ impl fmt::Debug for IssuedToken {
     }
 }
 
+/// What a request, and not the test itself, did to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Created,
+    Deleted,
+    Activated,
+    Deactivated,
+}
+
 /// Whose a key is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Owner {
@@ -128,6 +137,8 @@ pub(super) struct Account {
     pub(super) deletion_lag: usize,
     pub(super) stale_listings: usize,
     pub(super) page_size: usize,
+    /// What requests did to keys, in order.
+    pub(super) changes: Vec<(String, Change)>,
     keys: Vec<StoredKey>,
     /// Each owner's keys before the last change to them.
     before: BTreeMap<Owner, Vec<Row>>,
@@ -147,6 +158,7 @@ impl Account {
             stale_listings: 0,
             // What IAM does when MaxItems is not given.
             page_size: 100,
+            changes: Vec::new(),
             keys: Vec::new(),
             before: BTreeMap::new(),
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::super::server::{Reply, Request, Server, Service};
-use super::account::{AccessKey, Account, IssuedToken, Key, Owner, Status, StoredKey, User};
+use super::account::{AccessKey, Account, Change, IssuedToken, Key, Owner, Status, StoredKey, User};
 use super::action::{Action, Api};
 use super::partition::Partition;
 use super::propagation::{Flap, Gates};
@@ -207,6 +207,11 @@ impl Cloud {
         }
     }
 
+    /// The user's unique id, `AIDA…`.
+    pub fn user_id(&self, user: &str) -> String {
+        self.account().user(user).id.clone()
+    }
+
     /// How many keys CreateAccessKey has made for that user.
     pub fn create_count(&self, user: &str) -> usize {
         self.account().user(user).creates
@@ -215,6 +220,11 @@ impl Cloud {
     /// How many keys the user had at the most at one time.
     pub fn max_keys_seen(&self, user: &str) -> usize {
         self.account().user(user).most_keys
+    }
+
+    /// What requests did to keys, in order; what the test itself did is not in it.
+    pub fn changes(&self) -> Vec<(String, Change)> {
+        self.account().changes.clone()
     }
 
     /// The ECR logins handed out, in order.

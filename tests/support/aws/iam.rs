@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::account::{Account, Caller, Owner, Row, Status};
+use super::account::{Account, Caller, Change, Owner, Row, Status};
 use super::action::Action;
 use super::query::Parameters;
 use super::reply::{Failure, element, iso8601};
@@ -62,7 +62,9 @@ pub(super) fn create_access_key(
         account.user(name).creates += 1;
     }
     let gates = account.propagation.gates();
-    let stored = account.create(&owner, gates);
+    let id = account.create(&owner, gates).key.id.clone();
+    account.changes.push((id.clone(), Change::Created));
+    let stored = account.stored(&id).expect("the key just made");
     Ok([
         "    <AccessKey>\n".to_owned(),
         user_name(&owner),
@@ -93,7 +95,14 @@ pub(super) fn update_access_key(
         }
     };
     let owner = target(account, caller, Action::UpdateAccessKey, parameters)?;
-    account.set_status(&owner, id, status).ok_or_else(|| no_such_key(id))
+    account.set_status(&owner, id, status).ok_or_else(|| no_such_key(id))?;
+    let change = if status == Status::Active {
+        Change::Activated
+    } else {
+        Change::Deactivated
+    };
+    account.changes.push((id.to_owned(), change));
+    Ok(())
 }
 
 pub(super) fn delete_access_key(
@@ -103,7 +112,9 @@ pub(super) fn delete_access_key(
 ) -> Result<(), Failure> {
     let id = access_key_id(parameters)?;
     let owner = target(account, caller, Action::DeleteAccessKey, parameters)?;
-    account.delete(&owner, id).ok_or_else(|| no_such_key(id))
+    account.delete(&owner, id).ok_or_else(|| no_such_key(id))?;
+    account.changes.push((id.to_owned(), Change::Deleted));
+    Ok(())
 }
 
 pub(super) fn get_access_key_last_used(

@@ -29,7 +29,7 @@ mod sts;
 
 // Each test target uses its own part of this.
 #[allow(unused_imports)]
-pub use account::{AccessKey, IssuedToken, Key, Status};
+pub use account::{AccessKey, Change, IssuedToken, Key, Status};
 pub use cloud::Cloud;
 #[allow(unused_imports)]
 pub use partition::Partition;

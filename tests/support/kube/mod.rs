@@ -151,6 +151,11 @@ impl Cluster {
     /// valid Secret. What is immutable can be changed here, as if the Secret had been made anew. `edit` must not call
     /// the cluster.
     pub fn edit(&self, namespace: &str, name: &str, edit: &dyn Fn(&mut Value)) {
+        self.edit_as("kubectl-edit", namespace, name, edit);
+    }
+
+    /// [`Cluster::edit`] by another field manager.
+    pub fn edit_as(&self, manager: &str, namespace: &str, name: &str, edit: &dyn Fn(&mut Value)) {
         let mut state = self.state();
         let old = state
             .store
@@ -162,7 +167,7 @@ impl Cluster {
         let causes = validate::secret(&new);
         assert!(causes.is_empty(), "the edit makes the Secret invalid: {causes:?}");
         let (entries, now) = (&old.metadata.managed_fields, format_time(state.now()));
-        new.metadata.managed_fields = managed::after_write(entries, Some(&old), &new, "kubectl-edit", &now);
+        new.metadata.managed_fields = managed::after_write(entries, Some(&old), &new, manager, &now);
         state.store.put(new);
     }
 
