@@ -226,7 +226,7 @@ fn faulty_run(world: &World, moments: &Moments, point: Point, kind: Kind) -> Run
 }
 
 /// How many programs are under way at once: they mostly wait.
-pub const AT_ONCE: usize = 48;
+pub const AT_ONCE: usize = 64;
 
 /// Carries out all cases, many at once, and tells what came of each. One caller at a time, however many tests there are.
 pub fn all<C: Sync, R: Send>(cases: &[C], run: impl Fn(&C) -> Result<R, String> + Sync) -> Vec<Result<R, String>> {

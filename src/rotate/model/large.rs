@@ -22,14 +22,14 @@ const LARGE: [Pinned; 21] = suite! {
     "1 foreign stale" UNLIMITED { foreign: 1, stale: 1, crash: 1, lose: 1 } 499_528 2_388_318;
     "1 foreign deleted" DELETE { foreign: 1, stale: 1, crash: 1, late: 1 } 1_275_519 5_986_282;
     "1 foreign inactive deleted" DELETE_INACTIVE { foreign: 2, crash: 1, lose: 1 } 1_663_013 8_471_981;
-    "1 put back copy" JOINED { put_back: 1, copy: 1, crash: 1, lose: 1 } 522_521 2_598_219;
+    "1 put back copy" JOINED { put_back: 1, copy: 1, crash: 1, lose: 1 } 538_151 2_683_464;
     "1 refuse" ONE { refuse: 1, late: 1, expire: 1 } 288_796 1_041_655;
     "1 grace" GRACE { crash: 1, late: 1, runs: 3 } 257_494 984_256;
     "1 deactivate" DEACTIVATE { crash: 1, lose: 1, late: 1, stale: 1 } 159_470 768_942;
     "1 spreads" SPREADS { crash: 1, lose: 1, late: 1 } 618_462 3_327_882;
     "2 all faults" TWO { crash: 1, lose: 1, late: 1, expire: 1 } 3_846_121 21_371_641;
     "2 different" DIFFERENT { crash: 1, lose: 1, expire: 1, stale: 1 } 192_727 857_121;
-    "2 put back" TWO { put_back: 1, crash: 1, lose: 1, late: 1 } 1_898_117 10_508_548;
+    "2 put back" TWO { put_back: 1, crash: 1, lose: 1, late: 1 } 1_958_335 10_863_725;
     "2 remove" TWO { remove: 1, lose: 1 } 505_881 1_925_767;
     "3 crash late" THREE { crash: 1, late: 1 } 299_957 1_532_973;
 };

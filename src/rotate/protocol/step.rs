@@ -2,7 +2,7 @@
 
 use super::keys::{Key, Keys};
 
-/// What to do next. Secrets are named by their place in [`Observation::secrets`].
+/// What to do next. Secrets are named by their place in [`Observation::secrets`](super::Observation::secrets).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Read this Secret again.
