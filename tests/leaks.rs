@@ -497,12 +497,7 @@ fn nothing_shows_when_it_is_told_to_stop() {
         }
         kill_process(Pid::from_child(&child), Signal::TERM).expect("a child of ours that runs");
         let output = child.wait_with_output().expect("a child of ours");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        let run = Run {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        };
+        let run = Run::of(output);
         world.assert_no_leak(&run, &planted(&world));
         Ok(())
     });

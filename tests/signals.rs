@@ -47,12 +47,7 @@ fn signalled_at(
     // The signal is delivered before the program can read the answer, which is not sent until now.
     let _ = go_on.send(());
     let output = child.wait_with_output().expect("a child of ours");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Run {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
+    Run::of(output)
 }
 
 #[test]

@@ -148,12 +148,7 @@ fn wait_for_locks(world: &World, lock: u64) {
 
 fn ended(world: &World, child: Child) -> Run {
     let output = child.wait_with_output().expect("a child of ours");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    let run = Run {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    };
+    let run = Run::of(output);
     world.inspect(&run);
     run
 }

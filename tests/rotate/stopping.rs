@@ -170,12 +170,7 @@ fn a_request_that_hangs_does_not_keep_the_run_from_ending() {
     let output = child.wait_with_output().expect("a child of ours");
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(26), "it took {took:?}");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    let run = Run {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    };
+    let run = Run::of(output);
     let said = lines(&world, &run);
     assert_eq!(
         said[3..],

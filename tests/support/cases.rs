@@ -215,12 +215,7 @@ fn faulty_run(world: &World, moments: &Moments, point: Point, kind: Kind) -> Run
     let output = child.wait_with_output().expect("a child of ours");
     // The effect came before the stop, or never comes: nothing is under way any more.
     let _ = go_on.send(());
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    let run = Run {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    };
+    let run = Run::of(output);
     world.inspect(&run);
     run
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -151,6 +151,16 @@ impl Program {
 }
 
 impl Run {
+    /// What a child left that was waited for elsewhere.
+    pub fn of(output: Output) -> Run {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Run {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
     /// The log without its times: `INFO  text`. AWS's request ids, which differ from run to run, are `ID`, and the
     /// stand-ins' addresses are `AWS` and `KUBE`.
     pub fn log(&self, world: &World) -> Vec<String> {

@@ -179,12 +179,7 @@ pub fn terminated(world: &World, arguments: &[&str], at: impl FnOnce(Fault)) -> 
     wait_for_handler(child.id());
     let _ = go_on.send(());
     let output = child.wait_with_output().expect("a child of ours");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Run {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
+    Run::of(output)
 }
 
 /// Waits until a signal that was sent is handled: it is not pending any more, and every thread is asleep again. The program
