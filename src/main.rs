@@ -45,10 +45,10 @@ fn run(typed: &Typed) -> u8 {
         }
     };
     log::set_max_level(settings.log_level);
-    let kube_http = http::Client::new(settings.access.roots.clone(), settings.kube_limits);
+    let kube_http = http::Client::new(&settings.access.connection, settings.kube_limits);
     let kube = kube::Client::new(kube_http, settings.access);
     let aws = aws::Client::new(
-        http::Client::new(settings.aws_roots, settings.aws_limits),
+        http::Client::new(&settings.aws_connection, settings.aws_limits),
         settings.endpoints,
     );
     let interrupt = match Interrupt::by_signals() {

@@ -236,7 +236,7 @@ mod tests {
             body: 1,
         };
         Client::new(
-            http::Client::new(http::Roots::Only(Vec::new()), limits),
+            http::Client::new(&http::Connection::trusting(http::Roots::Only(Vec::new())), limits),
             Endpoints::default(),
         )
     }

@@ -7,15 +7,40 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, TcpConnector, Transport, TransportAdapter,
 };
+
+/// How a client gets to its server, and whom it takes for it.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Whom to trust.
+    pub roots: Roots,
+    /// The name that the server's certificate must be for, where that is not the host of the URL.
+    pub server_name: Option<String>,
+    /// What the client shows of itself.
+    pub identity: Option<Identity>,
+}
+
+impl Connection {
+    /// The plain way: straight to the host of the URL, which must have a certificate for its name by one of `roots`.
+    pub fn trusting(roots: Roots) -> Connection {
+        Connection {
+            roots,
+            server_name: None,
+            identity: None,
+        }
+    }
+}
 
 /// The certificate authorities that a client trusts.
 #[derive(Clone, Debug)]
@@ -24,20 +49,121 @@ pub enum Roots {
     PublicAnd(Vec<CertificateDer<'static>>),
     /// These alone.
     Only(Vec<CertificateDer<'static>>),
+    /// Whoever answers: nothing is checked but that the server has the key of the certificate it shows.
+    Anybody,
 }
 
-impl Roots {
-    fn store(&self) -> RootCertStore {
-        let mut store = RootCertStore::empty();
-        let own = match self {
-            Roots::PublicAnd(certificates) => {
-                store.roots.extend_from_slice(webpki_roots::TLS_SERVER_ROOTS);
-                certificates
-            }
-            Roots::Only(certificates) => certificates,
+/// A client certificate with its chain, and its private key.
+#[derive(Clone)]
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<PrivateKeyDer<'static>>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity([redacted])")
+    }
+}
+
+/// A client certificate or key that cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub enum IdentityError {
+    /// The certificate.
+    Certificate(CertificateError),
+    /// It holds no private key in PEM.
+    NoKey,
+    /// The key is damaged, of a kind that TLS does not use, or not the certificate's.
+    Unusable(String),
+}
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IdentityError::Certificate(error) => write!(f, "the client certificate: {error}"),
+            IdentityError::NoKey => f.write_str(
+                "the client key: it holds no private key that can be read; expected PEM, `-----BEGIN PRIVATE KEY-----` (PKCS#8), \
+                 `RSA PRIVATE KEY` (PKCS#1) or `EC PRIVATE KEY` (SEC1), not encrypted",
+            ),
+            IdentityError::Unusable(why) => write!(f, "the client certificate and its key: {why}"),
+        }
+    }
+}
+
+impl Identity {
+    /// Reads a certificate, with its chain, and its private key, both PEM. The key may be PKCS#1, PKCS#8 or SEC1.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is missing or damaged, or the key is not the certificate's.
+    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Identity, IdentityError> {
+        let chain = certificates_from_pem(certificate).map_err(IdentityError::Certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| IdentityError::NoKey)?;
+        let identity = Identity {
+            chain,
+            key: Arc::new(key),
         };
-        store.add_parsable_certificates(own.iter().cloned());
-        store
+        identity
+            .certified()
+            .map(|_| identity)
+            .map_err(|error| IdentityError::Unusable(error.to_string()))
+    }
+
+    fn certified(&self) -> Result<CertifiedKey, rustls::Error> {
+        CertifiedKey::from_der(
+            self.chain.clone(),
+            self.key.clone_key(),
+            &rustls::crypto::ring::default_provider(),
+        )
+    }
+}
+
+/// Takes any certificate.
+#[derive(Debug)]
+struct Anybody(CryptoProvider);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -106,20 +232,42 @@ impl From<ConnectFailure> for ureq::Error {
     }
 }
 
-pub(super) fn chain(roots: Roots) -> impl Connector<()> {
+pub(super) fn chain(connection: &Connection) -> impl Connector<()> {
     Tcp(TcpConnector::default()).chain(Tls {
-        config: client_config(&roots),
+        config: client_config(connection),
+        server_name: connection.server_name.clone(),
     })
 }
 
-fn client_config(roots: &Roots) -> Arc<ClientConfig> {
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+fn client_config(connection: &Connection) -> Arc<ClientConfig> {
+    let provider = rustls::crypto::ring::default_provider();
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider.clone()))
         .with_safe_default_protocol_versions()
         // Both are compiled in, and the provider has suites for both.
-        .expect("TLS 1.2 and 1.3 by the ring provider")
-        .with_root_certificates(roots.store())
-        .with_no_client_auth();
-    Arc::new(config)
+        .expect("TLS 1.2 and 1.3 by the ring provider");
+    let builder = match &connection.roots {
+        Roots::PublicAnd(own) => {
+            let public = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+            builder.with_root_certificates(with_own(public, own))
+        }
+        Roots::Only(own) => builder.with_root_certificates(with_own(RootCertStore::empty(), own)),
+        Roots::Anybody => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+    };
+    let identity = connection
+        .identity
+        .as_ref()
+        .and_then(|identity| identity.certified().ok());
+    Arc::new(match identity {
+        Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
+        None => builder.with_no_client_auth(),
+    })
+}
+
+fn with_own(mut store: RootCertStore, own: &[CertificateDer<'static>]) -> RootCertStore {
+    store.add_parsable_certificates(own.iter().cloned());
+    store
 }
 
 /// The system's resolver. What it cannot resolve is told apart from a connection that broke.
@@ -152,6 +300,7 @@ impl Connector<()> for Tcp {
 #[derive(Debug)]
 struct Tls {
     config: Arc<ClientConfig>,
+    server_name: Option<String>,
 }
 
 impl<In: Transport> Connector<In> for Tls {
@@ -162,7 +311,10 @@ impl<In: Transport> Connector<In> for Tls {
         if !details.needs_tls() {
             return Ok(Some(Either::A(transport)));
         }
-        let host = details.uri.host().unwrap_or_default();
+        let host = match &self.server_name {
+            Some(name) => name,
+            None => details.uri.host().unwrap_or_default(),
+        };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
             let error = rustls::Error::General(format!("`{host}` is no host name and no IP address"));

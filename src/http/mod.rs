@@ -13,7 +13,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-pub use self::connect::{CertificateError, Roots, certificates_from_pem};
+pub use self::connect::{CertificateError, Connection, Identity, IdentityError, Roots, certificates_from_pem};
 pub use self::failure::{Delivery, Failure, Phase, Problem};
 use crate::clock::boot_time;
 use crate::error::one_line;
@@ -170,8 +170,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that trusts `roots` and keeps to `limits`.
-    pub fn new(roots: Roots, limits: Limits) -> Client {
+    /// A client that connects as `connection` says and keeps to `limits`.
+    pub fn new(connection: &Connection, limits: Limits) -> Client {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -184,7 +184,7 @@ impl Client {
             .input_buffer_size(HEADER_LIMIT)
             .output_buffer_size(16 * 1024)
             .build();
-        let agent = ureq::Agent::with_parts(config, connect::chain(roots), connect::Names::default());
+        let agent = ureq::Agent::with_parts(config, connect::chain(connection), connect::Names::default());
         Client { agent, limits }
     }
 
@@ -349,7 +349,7 @@ mod tests {
             headers: Vec::new(),
             body: Sensitive::new(b"body".to_vec()),
         };
-        let client = Client::new(Roots::Only(Vec::new()), limits);
+        let client = Client::new(&Connection::trusting(Roots::Only(Vec::new())), limits);
         let failure = client.send_within(&request, Duration::from_millis(within)).unwrap_err();
         let mut sent = String::new();
         silent.set_nonblocking(true).unwrap();

@@ -3,15 +3,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::http::Roots;
+use crate::http::Connection;
 
 /// How to reach an API server.
 #[derive(Debug)]
 pub struct Access {
     /// `https://host:port`, without a slash at the end.
     pub server: String,
-    /// Whom to trust for it.
-    pub roots: Roots,
+    /// How to get to it.
+    pub connection: Connection,
     /// What to show it.
     pub token: Token,
     /// The namespace meant when none is named, or why there is none.

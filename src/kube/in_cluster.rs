@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::access::{Access, Namespace, Token};
-use crate::http::{Roots, certificates_from_pem};
+use crate::http::{Connection, Roots, certificates_from_pem};
 
 /// Where the kubelet mounts the service account.
 pub const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -83,7 +83,7 @@ pub fn access(host: Option<&str>, port: Option<&str>, directory: &Path) -> Resul
     };
     Ok(Access {
         server: format!("https://{host}:{port}"),
-        roots: Roots::Only(authority),
+        connection: Connection::trusting(Roots::Only(authority)),
         token: Token::File(file("token")),
         namespace,
     })

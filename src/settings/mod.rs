@@ -1,5 +1,8 @@
 //! What is meant: the arguments and the environment, checked and put together.
 
+mod aws;
+mod kube;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -10,8 +13,8 @@ use log::LevelFilter;
 use crate::aws::{Endpoints, Region};
 use crate::cli::{Command, ForeignKeys, Retire, Typed};
 use crate::error::{Fault, one_line};
-use crate::http::{Limits, Roots, base_url, certificates_from_pem};
-use crate::kube::{Access, Namespace, Scope, Token, in_cluster};
+use crate::http::{Connection, Limits, certificates_from_pem};
+use crate::kube::{Access, Namespace, Scope};
 use crate::{ecr_update, rotate};
 
 /// The variables that are read, and no others.
@@ -53,8 +56,8 @@ pub struct Settings {
     pub access: Access,
     /// Where AWS is.
     pub endpoints: Endpoints,
-    /// Whom to trust for AWS.
-    pub aws_roots: Roots,
+    /// How to get to AWS.
+    pub aws_connection: Connection,
     /// Limits for a request to AWS.
     pub aws_limits: Limits,
     /// Limits for a request to the API server.
@@ -111,6 +114,9 @@ fn configuration(text: impl Into<String>) -> Error {
 /// The environment: [`VARIABLES`] that are set.
 pub type Environment = BTreeMap<&'static str, String>;
 
+/// The value of a variable that is set to something.
+type Set<'e> = dyn Fn(&str) -> Option<&'e str> + 'e;
+
 impl Settings {
     /// Puts together what was typed and what the environment says.
     ///
@@ -125,14 +131,9 @@ impl Settings {
                 .map(|value| value.trim())
                 .filter(|value| !value.is_empty())
         };
-        let access = access(typed, &set)?;
+        let access = kube::access(typed, &set)?;
         let scope = scope(typed, environment.get("NAMESPACE"), &access)?;
-        let region = ["AWS_REGION", "AWS_DEFAULT_REGION"]
-            .into_iter()
-            .find_map(|name| Some((name, set(name)?)));
-        let region = region
-            .map(|(name, text)| Region::parse(text).map_err(|error| configuration(format!("`{name}`: {error}"))))
-            .transpose()?;
+        let region = aws::region(&set)?;
         let job = match typed.command.unwrap_or(Command::Rotate) {
             Command::Rotate => Job::Rotate(rotate::Settings {
                 scope,
@@ -146,23 +147,11 @@ impl Settings {
             Command::EcrUpdate => Job::EcrUpdate(ecr_update::Settings { scope, region }),
         };
         let time = typed.request_timeout.unwrap_or(REQUEST_TIMEOUT);
-        let endpoint = |name: &'static str| {
-            let checked = |url| base_url(url).ok_or_else(|| configuration(no_url(name, url, "https://host:port")));
-            set(name).map(checked).transpose()
-        };
         Ok(Settings {
             job,
             access,
-            endpoints: Endpoints {
-                all: endpoint("AWS_ENDPOINT_URL")?,
-                iam: endpoint("AWS_ENDPOINT_URL_IAM")?,
-                sts: endpoint("AWS_ENDPOINT_URL_STS")?,
-                ecr: endpoint("AWS_ENDPOINT_URL_ECR")?,
-            },
-            aws_roots: match set("AWS_CA_BUNDLE") {
-                None => Roots::PublicAnd(Vec::new()),
-                Some(path) => Roots::PublicAnd(certificates("`AWS_CA_BUNDLE`", Path::new(path))?),
-            },
+            endpoints: aws::endpoints(&set)?,
+            aws_connection: aws::connection(&set)?,
             aws_limits: Limits { time, body: AWS_BODY },
             log_level: set("RUST_LOG").map_or(Ok(LevelFilter::Info), log_level)?,
             kube_limits: Limits { time, body: KUBE_BODY },
@@ -170,7 +159,7 @@ impl Settings {
     }
 }
 
-fn rotate_options<'e>(typed: &Typed, set: &dyn Fn(&str) -> Option<&'e str>) -> rotate::Options {
+fn rotate_options(typed: &Typed, set: &Set<'_>) -> rotate::Options {
     rotate::Options {
         propagation_timeout: typed.propagation_timeout.unwrap_or(PROPAGATION_TIMEOUT),
         request_timeout: typed.request_timeout.unwrap_or(REQUEST_TIMEOUT),
@@ -192,46 +181,6 @@ fn log_level(text: &str) -> Result<LevelFilter, Error> {
         ))),
         Ok(level) => Ok(level),
     }
-}
-
-fn access<'e>(typed: &Typed, set: &dyn Fn(&str) -> Option<&'e str>) -> Result<Access, Error> {
-    let Some(server) = &typed.server else {
-        for (name, given) in [
-            ("--token-file", typed.token_file.is_some()),
-            ("--certificate-authority", typed.certificate_authority.is_some()),
-        ] {
-            if given {
-                return Err(usage(format!("`{name}` goes with `--server`; give both or neither")));
-            }
-        }
-        let (host, port) = (set("KUBERNETES_SERVICE_HOST"), set("KUBERNETES_SERVICE_PORT"));
-        return in_cluster::access(host, port, Path::new(in_cluster::SERVICE_ACCOUNT))
-            .map_err(|error| configuration(error.to_string()));
-    };
-    let Some(server) = base_url(server) else {
-        return Err(usage(no_url("--server", server, "https://host:port")));
-    };
-    if !server.starts_with("https://") {
-        let text = "`; expected `https://host:port`, for a bearer token is never sent in the clear";
-        return Err(usage(format!("`--server` is `{server}{text}")));
-    }
-    let Some(token) = &typed.token_file else {
-        return Err(usage(
-            "`--server` needs `--token-file`, a file with a bearer token for it",
-        ));
-    };
-    std::fs::metadata(token).map_err(|error| no_token_file(token, &error))?;
-    let roots = match &typed.certificate_authority {
-        None => Roots::PublicAnd(Vec::new()),
-        Some(path) => Roots::Only(certificates("`--certificate-authority`", path)?),
-    };
-    let namespace = Namespace::parse("default").map_err(|error| error.to_string());
-    Ok(Access {
-        server,
-        roots,
-        token: Token::File(token.clone()),
-        namespace,
-    })
 }
 
 fn scope(typed: &Typed, variable: Option<&String>, access: &Access) -> Result<Scope, Error> {
@@ -259,15 +208,6 @@ fn no_url(setting: &str, text: &str, expected: &str) -> String {
     format!("`{setting}` is `{}`; expected `{expected}`", one_line(text))
 }
 
-/// What is no file is shown, unless it may be the token itself.
-fn no_token_file(path: &Path, error: &std::io::Error) -> Error {
-    let text = path.to_string_lossy();
-    if text.starts_with("eyJ") || (text.len() >= 20 && !text.contains('/')) {
-        return usage("`--token-file` is no file; expected the name of a file with the token, not the token itself");
-    }
-    unreadable("`--token-file`", path, error)
-}
-
 fn certificates(setting: &str, path: &Path) -> Result<Vec<rustls::pki_types::CertificateDer<'static>>, Error> {
     let pem = std::fs::read(path).map_err(|error| unreadable(setting, path, &error))?;
     certificates_from_pem(&pem).map_err(|error| configuration(format!("{setting} names `{}`: {error}", path.display())))
@@ -285,11 +225,13 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::http::Roots;
+    use crate::kube::Token;
 
     fn access_in(namespace: &str) -> Access {
         Access {
             server: "https://[::1]:6443".into(),
-            roots: Roots::Only(Vec::new()),
+            connection: Connection::trusting(Roots::Only(Vec::new())),
             token: Token::File(PathBuf::from("token")),
             namespace: Ok(Namespace::parse(namespace).unwrap()),
         }
