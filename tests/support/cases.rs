@@ -205,7 +205,7 @@ fn faulty_run(world: &World, moments: &Moments, point: Point, kind: Kind) -> Run
     moments.plan(point, Box::new(fault));
     let mut child = rotate(world).start();
     loop {
-        match reached.recv_timeout(Duration::from_millis(20)) {
+        match reached.recv_timeout(Duration::from_millis(100)) {
             Ok(()) => break child.kill().expect("a child of ours"),
             // It may end before it comes there.
             Err(RecvTimeoutError::Timeout) if child.try_wait().expect("a child of ours").is_none() => {}
@@ -221,7 +221,7 @@ fn faulty_run(world: &World, moments: &Moments, point: Point, kind: Kind) -> Run
 }
 
 /// How many programs are under way at once: they mostly wait.
-pub const AT_ONCE: usize = 64;
+pub const AT_ONCE: usize = 160;
 
 /// Carries out all cases, many at once, and tells what came of each. One caller at a time, however many tests there are.
 pub fn all<C: Sync, R: Send>(cases: &[C], run: impl Fn(&C) -> Result<R, String> + Sync) -> Vec<Result<R, String>> {

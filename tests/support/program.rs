@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 use std::{env, fs, process, thread};
 
 use super::aws::{AccessKey, Cloud};
@@ -117,31 +117,30 @@ impl Program {
     /// Runs it to its end.
     pub fn run(&self) -> Run {
         let mut child = self.start();
-        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (tell, ended) = mpsc::channel();
         let read = |mut from: Box<dyn Read + Send>| {
+            let tell = tell.clone();
             thread::spawn(move || {
                 let mut text = String::new();
                 let _ = from.read_to_string(&mut text);
+                let _ = tell.send(());
                 text
             })
         };
-        let (stdout, stderr) = (read(Box::new(stdout)), read(Box::new(stderr)));
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = child.try_wait().expect("the status of a child of ours") {
-                break status;
-            }
-            if start.elapsed() > HANGS {
-                let _ = child.kill();
-                let _ = child.wait();
-                panic!(
-                    "{} hangs; it said: {}",
-                    self.command_line(),
-                    stderr.join().unwrap_or_default()
-                );
-            }
-            thread::sleep(Duration::from_millis(5));
-        };
+        let stdout = read(Box::new(child.stdout.take().expect("a pipe")));
+        let stderr = read(Box::new(child.stderr.take().expect("a pipe")));
+        // Who has closed both is at its end.
+        let closed = || ended.recv_timeout(HANGS).is_ok();
+        if !(closed() && closed()) {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!(
+                "{} hangs; it said: {}",
+                self.command_line(),
+                stderr.join().unwrap_or_default()
+            );
+        }
+        let status = child.wait().expect("the status of a child of ours");
         Run {
             code: status.code(),
             stdout: stdout.join().unwrap(),
