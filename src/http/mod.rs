@@ -5,6 +5,9 @@
 
 mod connect;
 mod failure;
+mod identity;
+mod roots;
+mod tls;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -13,8 +16,10 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-pub use self::connect::{CertificateError, Connection, Identity, IdentityError, Roots, certificates_from_pem};
+pub use self::connect::Connection;
 pub use self::failure::{Delivery, Failure, Phase, Problem};
+pub use self::identity::{Identity, IdentityError};
+pub use self::roots::{CertificateError, Roots, certificates_from_pem};
 use crate::clock::boot_time;
 use crate::error::one_line;
 use crate::sensitive::Sensitive;
