@@ -137,7 +137,7 @@ impl Error {
                     self.region
                 ));
             }
-            Cause::NoAnswer(failure) => return failure.advice().map(str::to_owned),
+            Cause::NoAnswer(failure) => return failure.advice(),
             Cause::Unreadable { status, .. } if *status >= 500 => return Some("run again later".into()),
             Cause::Refused(_) | Cause::Unreadable { .. } | Cause::Unsignable(_) => {}
         }

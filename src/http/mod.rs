@@ -5,9 +5,15 @@
 
 mod connect;
 mod failure;
+mod forward;
 mod identity;
+mod no_proxy;
+mod proxy;
+mod proxy_failure;
 mod roots;
+mod socks;
 mod tls;
+mod tunnel;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -19,6 +25,11 @@ use time::format_description::well_known::Rfc2822;
 pub use self::connect::Connection;
 pub use self::failure::{Delivery, Failure, Phase, Problem};
 pub use self::identity::{Identity, IdentityError};
+pub use self::no_proxy::NoProxy;
+use self::proxy::{Hop, ProxyScheme};
+pub use self::proxy::{Proxy, ProxyAddress, ProxyError, ProxyVariables};
+pub use self::proxy_failure::ProxyFailure;
+use self::proxy_failure::ProxyProblem;
 pub use self::roots::{CertificateError, Roots, certificates_from_pem};
 use crate::clock::boot_time;
 use crate::error::one_line;
@@ -118,6 +129,8 @@ pub struct Reply {
     headers: ureq::http::HeaderMap,
     /// The body, whole.
     pub body: Sensitive<Vec<u8>>,
+    /// The proxy that passed it on, or made it itself.
+    proxy: Option<String>,
 }
 
 impl Reply {
@@ -133,7 +146,11 @@ impl Reply {
             None => "of no stated type".into(),
         };
         let (status, length) = (self.status, self.body.expose().len());
-        format!("expected {expected}, got status {status} with a body of {length} bytes, {content_type}")
+        let proxy = match &self.proxy {
+            Some(proxy) => format!(", through the proxy {proxy}"),
+            None => String::new(),
+        };
+        format!("expected {expected}, got status {status} with a body of {length} bytes, {content_type}{proxy}")
     }
 
     /// How long the server asks to wait. Only the form in seconds is understood; AWS and Kubernetes send no other.
@@ -171,6 +188,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Client {
     agent: ureq::Agent,
+    proxy: Proxy,
     limits: Limits,
 }
 
@@ -189,8 +207,12 @@ impl Client {
             .input_buffer_size(HEADER_LIMIT)
             .output_buffer_size(16 * 1024)
             .build();
-        let agent = ureq::Agent::with_parts(config, connect::chain(connection), connect::Names::default());
-        Client { agent, limits }
+        let (connector, resolver) = connect::parts(connection);
+        Client {
+            agent: ureq::Agent::with_parts(config, connector, resolver),
+            proxy: connection.proxy.clone(),
+            limits,
+        }
     }
 
     /// Sends a request once and reads the whole answer.
@@ -215,6 +237,12 @@ impl Client {
             .run(request, time)
             .map_err(|error| Failure::from_ureq(error, time))?;
         let (head, body) = response.into_parts();
+        if head.status == 407 {
+            // A proxy that passes requests on has refused this one; a tunnel's proxy would have done so before.
+            if let Some(hop) = self.forwards(&request.url) {
+                return Err(Failure::of_proxy(hop.failure(ProxyProblem::Login)));
+            }
+        }
         let mut bytes = Vec::new();
         // One byte more than allowed shows that there is more than allowed.
         let mut reader = body.into_reader().take(self.limits.body + 1);
@@ -234,9 +262,17 @@ impl Client {
             status: head.status.as_u16(),
             headers: head.headers,
             body,
+            proxy: self.forwards(&request.url).map(|hop| hop.address.to_string()),
         };
         log::debug!("{} {}: {reply:?}", request.method.name(), request.url);
         Ok(reply)
+    }
+
+    /// The proxy that does not see a tunnel but the requests themselves, for a plain `http` URL.
+    fn forwards(&self, url: &str) -> Option<Hop<'_>> {
+        let url: ureq::http::Uri = url.parse().ok()?;
+        let hop = self.proxy.hop(&url)?;
+        (url.scheme_str() == Some("http") && hop.address.scheme != ProxyScheme::Socks5).then_some(hop)
     }
 
     fn run(&self, request: &Request, time: Duration) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {

@@ -11,25 +11,12 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
-use super::connect::{ConnectFailure, Connection, TlsFailure};
+use super::connect::{ConnectFailure, Connection, remaining};
+use super::identity::Identity;
+use super::roots::Roots;
+use super::tunnel::timed_out;
 
-fn client_config(connection: &Connection) -> Arc<ClientConfig> {
-    let provider = rustls::crypto::ring::default_provider();
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_safe_default_protocol_versions()
-        // Both are compiled in, and the provider has suites for both.
-        .expect("TLS 1.2 and 1.3 by the ring provider");
-    let builder = connection.roots.install(builder);
-    let identity = connection
-        .identity
-        .as_ref()
-        .and_then(|identity| identity.certified().ok());
-    Arc::new(match identity {
-        Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
-        None => builder.with_no_client_auth(),
-    })
-}
-
+/// TLS to the server of the URL.
 #[derive(Debug)]
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
@@ -39,7 +26,7 @@ pub(super) struct Tls {
 impl Tls {
     pub(super) fn new(connection: &Connection) -> Tls {
         Tls {
-            config: client_config(connection),
+            config: client_config(&connection.roots, connection.identity.as_ref()),
             server_name: connection.server_name.clone(),
         }
     }
@@ -53,45 +40,91 @@ impl<In: Transport> Connector<In> for Tls {
         if !details.needs_tls() {
             return Ok(Some(Either::A(transport)));
         }
-        let host = match &self.server_name {
+        let name = match &self.server_name {
             Some(name) => name,
             None => details.uri.host().unwrap_or_default(),
         };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-            let error = rustls::Error::General(format!("`{host}` is no host name and no IP address"));
-            ConnectFailure::Tls(TlsFailure::Protocol(error))
-        })?;
-        let mut connection = ClientConnection::new(Arc::clone(&self.config), name)
-            .map_err(|error| ConnectFailure::Tls(TlsFailure::Protocol(error)))?;
-        let mut socket = TransportAdapter::new(transport.boxed(), Arc::clone(&details.current_time));
-        socket.set_timeout(details.timeout);
-        while connection.is_handshaking() {
-            connection.complete_io(&mut socket).map_err(handshake_error)?;
-        }
-        let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Either::B(TlsTransport {
-            buffers,
-            stream: StreamOwned::new(connection, socket),
-        })))
+        let secured = handshake(&self.config, name, transport.boxed(), details);
+        secured
+            .map(|transport| Some(Either::B(transport)))
+            .map_err(|failure| ConnectFailure::Tls(failure).into())
     }
 }
 
-/// rustls wraps its own errors into I/O errors, ureq its time-outs.
-fn handshake_error(error: io::Error) -> ureq::Error {
-    if error.get_ref().is_some_and(|inner| inner.is::<ureq::Error>()) {
-        return ureq::Error::from(error);
+/// A handshake that did not succeed.
+#[derive(Debug)]
+pub(super) enum TlsFailure {
+    Protocol(rustls::Error),
+    Io(io::Error),
+    TimedOut,
+}
+
+pub(super) fn client_config(roots: &Roots, identity: Option<&Identity>) -> Arc<ClientConfig> {
+    let provider = rustls::crypto::ring::default_provider();
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        // Both are compiled in, and the provider has suites for both.
+        .expect("TLS 1.2 and 1.3 by the ring provider");
+    let builder = roots.install(builder);
+    Arc::new(match identity {
+        Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified()))),
+        None => builder.with_no_client_auth(),
+    })
+}
+
+/// Sets up TLS with whoever has a certificate for `name`, a host name or an IP address, an IPv6 address with or without its
+/// brackets, in what is left of the time.
+pub(super) fn handshake(
+    config: &Arc<ClientConfig>,
+    name: &str,
+    transport: Box<dyn Transport>,
+    details: &ConnectionDetails<'_>,
+) -> Result<TlsTransport, TlsFailure> {
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let name = ServerName::try_from(name.to_owned()).map_err(|_| {
+        let text = format!("`{name}` is no host name and no IP address");
+        TlsFailure::Protocol(rustls::Error::General(text))
+    })?;
+    let mut connection = ClientConnection::new(Arc::clone(config), name).map_err(TlsFailure::Protocol)?;
+    let mut socket = TransportAdapter::new(transport, Arc::clone(&details.current_time));
+    socket.set_timeout(remaining(details));
+    while connection.is_handshaking() {
+        connection.complete_io(&mut socket).map_err(handshake_error)?;
     }
-    let failure = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+    Ok(TlsTransport {
+        buffers: LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size()),
+        stream: StreamOwned::new(connection, socket),
+    })
+}
+
+/// rustls wraps its own errors into I/O errors, ureq its time-outs.
+fn handshake_error(error: io::Error) -> TlsFailure {
+    if timed_out(&error) {
+        return TlsFailure::TimedOut;
+    }
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(protocol) => TlsFailure::Protocol(protocol.clone()),
         None => TlsFailure::Io(error),
-    };
-    ConnectFailure::Tls(failure).into()
+    }
 }
 
 pub(super) struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
+}
+
+impl TlsTransport {
+    /// Why nothing can be sent: the server's last word, if it has left one. With TLS 1.3 it refuses a client's certificate only
+    /// after the client has begun to send.
+    fn last_word(&mut self, error: io::Error) -> io::Error {
+        match self.stream.conn.read_tls(&mut self.stream.sock) {
+            Ok(_) => match self.stream.conn.process_new_packets() {
+                Ok(_) => error,
+                Err(protocol) => io::Error::other(protocol),
+            },
+            Err(_) => error,
+        }
+    }
 }
 
 impl fmt::Debug for TlsTransport {
@@ -107,9 +140,12 @@ impl Transport for TlsTransport {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         self.stream.get_mut().set_timeout(timeout);
-        self.stream.write_all(&self.buffers.output()[..amount])?;
-        self.stream.flush()?;
-        Ok(())
+        let sent = self.stream.write_all(&self.buffers.output()[..amount]);
+        let sent = sent.and_then(|()| self.stream.flush());
+        sent.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.last_word(error).into(),
+            _ => error.into(),
+        })
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {

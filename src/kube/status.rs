@@ -191,7 +191,7 @@ impl Error {
                         .into(),
                 );
             }
-            Cause::NoAnswer(failure) => return failure.advice().map(str::to_owned),
+            Cause::NoAnswer(failure) => return failure.advice(),
             Cause::Unreadable { status, .. } if *status >= 500 => return Some("run again later".into()),
             Cause::Unreadable { .. } | Cause::Unwritable(_) | Cause::NoToken { .. } => return None,
         };
