@@ -57,9 +57,9 @@ impl NoProxy {
 }
 
 fn entry(text: &str) -> Option<Entry> {
-    // An IPv6 address without brackets has colons and no port.
+    // An IPv6 address has colons of its own, and a port only behind brackets.
     let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if text.parse::<Ipv6Addr>().is_err() && !text.contains('/') => {
+        Some((host, port)) if text.parse::<Ipv6Addr>().is_err() && !text.ends_with(']') && !text.contains('/') => {
             (host, Some(port.parse().ok()?))
         }
         _ => (text, None),

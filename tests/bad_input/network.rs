@@ -93,7 +93,7 @@ fn an_api_server_that_does_not_speak_is_given_up() {
         program_for(&world, &address).arg("--request-timeout=3s"),
         1,
         &[&format!(
-            "ERROR Kubernetes: list Secrets in namespace t at https://{address}: no connection within 1 s; see that the address is right and can be reached from here"
+            "ERROR Kubernetes: list Secrets in namespace t at https://{address}: no TLS connection within 1 s; see that the address is right, and that TLS is spoken at that port"
         )],
     );
 }

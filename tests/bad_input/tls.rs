@@ -55,7 +55,8 @@ fn an_api_server_with_a_certificate_for_another_name_is_not_trusted() {
         program(&world, &["rotate"]),
         1,
         &[&list_failed(
-            "TLS: the server's certificate is not for 127.0.0.1, only for kubernetes.default.svc, 10.96.0.1",
+            "TLS: the server's certificate is not for 127.0.0.1, only for kubernetes.default.svc, 10.96.0.1; use a name that the \
+             certificate is for, or have it issued for this one",
         )],
     );
     assert_eq!(world.kube.operations(), Vec::<String>::new());
