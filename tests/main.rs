@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod ecr_update;
+mod http_client;
 mod process;
 mod proxies;
 mod readme;

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rustls::{AlertDescription, CertificateError};
@@ -306,6 +307,7 @@ fn tls_advice(error: &rustls::Error) -> Option<&'static str> {
     }
 }
 
+/// In plain words. rustls's own are kept where they are rare.
 pub(super) fn tls_reason(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(error) => certificate_reason(error),
@@ -321,6 +323,7 @@ pub(super) fn tls_reason(error: &rustls::Error) -> String {
         rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) => {
             "the server speaks neither TLS 1.2 nor TLS 1.3".into()
         }
+        rustls::Error::General(text) => text.clone(),
         error => with_source(error),
     }
 }
@@ -330,7 +333,7 @@ fn certificate_reason(error: &CertificateError) -> String {
         CertificateError::UnknownIssuer => "the server's certificate is not signed by a trusted authority".into(),
         CertificateError::NotValidForName => "the server's certificate is for another name".into(),
         CertificateError::NotValidForNameContext { expected, presented } => {
-            let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
+            let names: Vec<String> = presented.iter().map(|name| bare(name)).collect();
             let expected = expected.to_str();
             if names.is_empty() {
                 return format!("the server's certificate is not for {expected}, and for no other name");
@@ -373,11 +376,14 @@ fn date(seconds: u64) -> String {
     known.unwrap_or_else(|| format!("{seconds} s after 1970"))
 }
 
-/// `DnsName("kubernetes")` and `IpAddress(10.0.0.1)`, as rustls writes them, without the wrapping.
-fn bare(name: &str) -> &str {
+/// `DnsName("kubernetes")` and `IpAddress(0::1)`, as rustls writes them, without the wrapping and as people write them.
+fn bare(name: &str) -> String {
     let inner = name
         .split_once('(')
         .and_then(|(_, rest)| rest.strip_suffix(')'))
         .unwrap_or(name);
-    inner.trim_matches('"')
+    match inner.parse::<IpAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => inner.trim_matches('"').to_owned(),
+    }
 }

@@ -7,6 +7,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
 
+use super::failure::tls_reason;
 use super::roots::{CertificateError, certificates_from_pem};
 
 /// A client certificate with its chain, and its private key.
@@ -75,7 +76,7 @@ impl Identity {
             .map(|certified| Identity(Arc::new(certified)))
             .map_err(|error| match error {
                 rustls::Error::InconsistentKeys(_) => IdentityError::AnothersKey,
-                error => IdentityError::Unusable(error.to_string()),
+                error => IdentityError::Unusable(tls_reason(&error)),
             })
     }
 

@@ -89,7 +89,8 @@ pub(super) fn handshake(
     let mut socket = TransportAdapter::new(transport, Arc::clone(&details.current_time));
     socket.set_timeout(remaining(details));
     while connection.is_handshaking() {
-        connection.complete_io(&mut socket).map_err(handshake_error)?;
+        let done = connection.complete_io(&mut socket);
+        done.map_err(|error| handshake_error(last_word(&mut connection, &mut socket, error)))?;
     }
     Ok(TlsTransport {
         buffers: LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size()),
@@ -108,23 +109,22 @@ fn handshake_error(error: io::Error) -> TlsFailure {
     }
 }
 
+/// Why nothing more can be sent: the server's last word, if it has left one. It may refuse a client's certificate while the
+/// client is still sending; with TLS 1.3 that is after the handshake, as far as the client knows.
+fn last_word(connection: &mut ClientConnection, socket: &mut TransportAdapter, error: io::Error) -> io::Error {
+    let cut_off = matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset);
+    if !cut_off || connection.read_tls(socket).is_err() {
+        return error;
+    }
+    match connection.process_new_packets() {
+        Ok(_) => error,
+        Err(protocol) => io::Error::other(protocol),
+    }
+}
+
 pub(super) struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
-}
-
-impl TlsTransport {
-    /// Why nothing can be sent: the server's last word, if it has left one. With TLS 1.3 it refuses a client's certificate only
-    /// after the client has begun to send.
-    fn last_word(&mut self, error: io::Error) -> io::Error {
-        match self.stream.conn.read_tls(&mut self.stream.sock) {
-            Ok(_) => match self.stream.conn.process_new_packets() {
-                Ok(_) => error,
-                Err(protocol) => io::Error::other(protocol),
-            },
-            Err(_) => error,
-        }
-    }
 }
 
 impl fmt::Debug for TlsTransport {
@@ -142,10 +142,7 @@ impl Transport for TlsTransport {
         self.stream.get_mut().set_timeout(timeout);
         let sent = self.stream.write_all(&self.buffers.output()[..amount]);
         let sent = sent.and_then(|()| self.stream.flush());
-        sent.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.last_word(error).into(),
-            _ => error.into(),
-        })
+        sent.map_err(|error| last_word(&mut self.stream.conn, &mut self.stream.sock, error).into())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {

@@ -51,22 +51,25 @@ impl Authority {
         self.server_with(names, None, Some(clients))
     }
 
-    /// A client's certificate and its key (PKCS#8), both PEM.
-    pub fn client(&self, name: &str) -> (String, String) {
-        let (certificate, key) = self.issue(&[], None, name);
-        (certificate.pem(), key.serialize_pem())
+    /// A client's certificate for a key of its own, which is given in PKCS#8; both PEM.
+    pub fn client(&self, key: &str) -> String {
+        let key = KeyPair::from_pem(key).expect("a key pair in PKCS#8");
+        self.issue(&[], None, &key).pem()
     }
 
-    fn issue(&self, names: &[&str], years: Option<Years>, common_name: &str) -> (rcgen::Certificate, KeyPair) {
-        let key = KeyPair::generate().expect("a key pair");
+    fn issue(&self, names: &[&str], years: Option<Years>, key: &KeyPair) -> rcgen::Certificate {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("well-formed names");
-        params.distinguished_name.push(DnType::CommonName, common_name);
         if let Some((from, to)) = years {
             params.not_before = date_time_ymd(from, 1, 1);
             params.not_after = date_time_ymd(to, 1, 1);
         }
-        (params.signed_by(&key, &self.issuer).expect("a signed certificate"), key)
+        params.signed_by(key, &self.issuer).expect("a signed certificate")
+    }
+
+    /// As [`Authority::server_for`], with TLS 1.2 alone.
+    pub fn server_of_tls12_for(&self, names: &[&str], clients: &Authority) -> Arc<rustls::ServerConfig> {
+        self.server_by(&[&rustls::version::TLS12], names, None, Some(clients))
     }
 
     fn server_with(
@@ -75,11 +78,22 @@ impl Authority {
         years: Option<Years>,
         clients: Option<&Authority>,
     ) -> Arc<rustls::ServerConfig> {
-        let (certificate, key) = self.issue(names, years, "a server");
+        self.server_by(rustls::DEFAULT_VERSIONS, names, years, clients)
+    }
+
+    fn server_by(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        names: &[&str],
+        years: Option<Years>,
+        clients: Option<&Authority>,
+    ) -> Arc<rustls::ServerConfig> {
+        let key = KeyPair::generate().expect("a key pair");
+        let certificate = self.issue(names, years, &key);
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a PKCS#8 key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("the provider's own versions");
         let builder = match clients {
             None => builder.with_no_client_auth(),
