@@ -49,8 +49,6 @@ fn between<'m>(message: &'m str, before: &str, after: &str) -> Option<&'m str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn what_is_to_be_granted() {
         let arn = "arn:aws:iam::123456789012:user/team/ci";

@@ -7,8 +7,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
 
-use super::failure::tls_reason;
 use super::roots::{CertificateError, certificates_from_pem};
+use super::tls_failure::tls_reason;
 
 /// A client certificate with its chain, and its private key.
 #[derive(Clone)]

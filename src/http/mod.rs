@@ -9,11 +9,14 @@ mod forward;
 mod identity;
 mod no_proxy;
 mod proxy;
+mod proxy_address;
 mod proxy_failure;
 mod roots;
 mod socks;
 mod tls;
+mod tls_failure;
 mod tunnel;
+mod url;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -26,11 +29,14 @@ pub use self::connect::Connection;
 pub use self::failure::{Delivery, Failure, Phase, Problem};
 pub use self::identity::{Identity, IdentityError};
 pub use self::no_proxy::NoProxy;
-use self::proxy::{Hop, ProxyScheme};
-pub use self::proxy::{Proxy, ProxyAddress, ProxyError, ProxyVariables};
+use self::proxy::Hop;
+pub use self::proxy::{Proxy, ProxyVariables};
+use self::proxy_address::ProxyScheme;
+pub use self::proxy_address::{ProxyAddress, ProxyError};
 pub use self::proxy_failure::ProxyFailure;
 use self::proxy_failure::ProxyProblem;
 pub use self::roots::{CertificateError, Roots, certificates_from_pem};
+pub use self::url::{base_url, percent_encode};
 use crate::clock::boot_time;
 use crate::error::one_line;
 use crate::sensitive::Sensitive;
@@ -41,7 +47,8 @@ pub const USER_AGENT: &str = concat!("aws-iam-credential-rotate/", env!("CARGO_P
 /// The longest reply header that is read, in bytes.
 const HEADER_LIMIT: usize = 32 * 1024;
 
-/// Looking up the name, TCP and TLS may each take one part in so many of the time for the whole exchange.
+/// Looking up the name may take one part in so many of the time for the whole exchange, and the connection with all that
+/// belongs to it, TCP, a proxy and TLS, another.
 const SETUP_SHARE: u32 = 3;
 
 /// The methods this program uses.
@@ -64,38 +71,6 @@ impl Method {
             Method::Put => "PUT",
         }
     }
-}
-
-/// Percent-encoding for a query or a form: all but RFC 3986's unreserved characters.
-pub fn percent_encode(text: &str) -> String {
-    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    let encode = |b: u8| {
-        if keep(b) {
-            char::from(b).to_string()
-        } else {
-            format!("%{b:02X}")
-        }
-    };
-    text.bytes().map(encode).collect()
-}
-
-/// A base URL in the form that requests are built on: `http` or `https`, a host, perhaps a port and a path, nothing else,
-/// and no slash at its end. `None` for anything else.
-pub fn base_url(text: &str) -> Option<String> {
-    let uri: ureq::http::Uri = text.parse().ok()?;
-    let authority = uri.authority()?;
-    let host = authority.host();
-    // The parser lets through what is no port, and what follows an address in brackets.
-    let whole = match authority.port_u16() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    };
-    let fits = matches!(uri.scheme_str(), Some("http" | "https"))
-        && !host.is_empty()
-        && authority.as_str() == whole
-        && uri.query().is_none()
-        && !text.contains('#');
-    fits.then(|| text.trim_end_matches('/').to_owned())
 }
 
 /// A complete request.
@@ -178,7 +153,8 @@ impl fmt::Debug for Reply {
 /// Limits for each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For the whole exchange. Looking up the name, TCP and TLS may each take a third of it at the most.
+    /// For the whole exchange. Looking up the name may take a third of it at the most, and the connection, with a proxy and
+    /// TLS, another.
     pub time: Duration,
     /// The longest body that is read, in bytes.
     pub body: u64,
@@ -339,34 +315,6 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-
-    #[test]
-    fn base_urls() {
-        assert_eq!(
-            base_url("https://h:6443/k8s/clusters/c-1/").as_deref(),
-            Some("https://h:6443/k8s/clusters/c-1")
-        );
-        for good in ["http://[::1]:80", "https://10.0.0.1", "https://h"] {
-            assert_eq!(base_url(good).as_deref(), Some(good));
-        }
-        for bad in [
-            "",
-            "h:6443",
-            "https://",
-            "https:///x",
-            "https://u:p@h",
-            "https://h?x",
-            "https://h#x",
-            "ftp://h",
-            "https://h h",
-            "https://h:99999",
-            "https://h:",
-            "https://[::1]x",
-            "https://[::1",
-        ] {
-            assert_eq!(base_url(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn a_date_header_is_read() {

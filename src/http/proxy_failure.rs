@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::failure::{Phase, broken, reason, seconds, tls_reason};
+use super::failure::{Phase, broken, reason, seconds};
 use super::proxy::Hop;
+use super::tls_failure::tls_reason;
 
 /// No way through a proxy.
 #[derive(Debug)]

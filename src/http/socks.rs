@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 
-use super::proxy::Login;
+use super::proxy_address::Login;
 use super::proxy_failure::ProxyProblem;
 use crate::sensitive::Sensitive;
 

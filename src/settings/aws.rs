@@ -34,7 +34,7 @@ pub(super) fn connection(set: &Set<'_>) -> Result<Connection, Error> {
         None => Vec::new(),
         Some(path) => certificates("`AWS_CA_BUNDLE`", Path::new(path))?,
     };
-    let variables = ProxyVariables::read(|name| set(name));
+    let variables = ProxyVariables::read(set);
     let variables = variables.map_err(|(name, error)| configuration(format!("`{name}` names no proxy: {error}")))?;
     Ok(Connection {
         proxy: Proxy::ByVariables(variables),

@@ -1,4 +1,4 @@
-//! AWS cannot be asked, directly or through a proxy, or refuses.
+//! AWS cannot be asked, or refuses.
 
 use std::sync::Arc;
 
@@ -8,7 +8,6 @@ use crate::support::aws::{
     error_json, error_xml, html_page, server_exception_json, service_unavailable_xml, throttling_xml,
 };
 use crate::support::program::World;
-use crate::support::proxy::{Conduct, Kind, Setup, StandInProxy};
 use crate::support::script::Fault;
 use crate::support::server::Reply;
 use crate::support::tls::Authority;
@@ -62,34 +61,6 @@ fn iam_says(reply: Reply) -> Case {
     world.aws.script().always("ListAccessKeys", Fault::ReplyInstead(reply));
     let program = program(&world, &["rotate"]);
     Case::of(world, program)
-}
-
-/// AWS through a proxy at this URL.
-fn proxy_at(url: &str) -> Case {
-    let world = ecr_world();
-    let program = program(&world, &["ecr-update"])
-        .env("AWS_ENDPOINT_URL", "https://aws.test")
-        .env("HTTPS_PROXY", url);
-    Case::of(world, program)
-}
-
-/// AWS through a proxy of this kind, with this before its address.
-fn proxy_by(setup: Setup, before: &str) -> Case {
-    let proxy = StandInProxy::start(setup);
-    let address = proxy.address();
-    let mut case = proxy_at(&format!("{before}{address}"));
-    case.program = case.program.arg("--request-timeout=6s");
-    case.at(&address, "PROXY", proxy)
-}
-
-fn http_proxy(conduct: Conduct, before: &str) -> Case {
-    let mut setup = Setup::new(Kind::Http);
-    setup.conduct = conduct;
-    proxy_by(setup, before)
-}
-
-fn says(text: &str) -> Conduct {
-    Conduct::Says(text.as_bytes().to_vec())
 }
 
 /// ECR. Each line begins with `ERROR t/pull: GetAuthorizationToken with key KEY at ` and ends with ` (the key is from Secret
@@ -149,79 +120,6 @@ const ECR: &[Row] = &[
             let program = program(&world, &["ecr-update", "--request-timeout=1s"]);
             Case::of(world, program)
         },
-    ),
-    (
-        "proxy: name resolution",
-        "aws.test: the host name of the proxy http://no-such-host.invalid:3128 cannot be resolved; see that `HTTPS_PROXY` is \
-         right, and that this machine resolves names",
-        || proxy_at("http://no-such-host.invalid:3128"),
-    ),
-    (
-        "proxy: refused",
-        "aws.test: cannot connect to the proxy http://THERE: connection refused; see that `HTTPS_PROXY` is right and the proxy can \
-         be reached from here",
-        || nobody(|address| proxy_at(&format!("http://{address}"))),
-    ),
-    (
-        "proxy: TLS",
-        "aws.test: TLS to the proxy https://PROXY: the server's certificate is not signed by a trusted authority; name the \
-         authority's certificate in `AWS_CA_BUNDLE`",
-        || {
-            let mut setup = Setup::new(Kind::Http);
-            setup.tls = Some(Authority::new("another").server(&["127.0.0.1"]));
-            proxy_by(setup, "https://")
-        },
-    ),
-    (
-        "proxy: time-out of TLS",
-        "aws.test: no TLS connection to the proxy https://THERE within 1 s; see that `HTTPS_PROXY` is right and the proxy can be \
-         reached from here",
-        || silent(https, proxy_at),
-    ),
-    (
-        "proxy: time-out",
-        "aws.test: no way through the proxy http://PROXY within 2 s; see that `HTTPS_PROXY` is right, its scheme and its port too",
-        || http_proxy(Conduct::Hangs, "http://"),
-    ),
-    (
-        "proxy: 403",
-        "aws.test: the proxy http://PROXY refuses to connect: status 403, forbidden; have the server allowed by the proxy, or \
-         name it in `NO_PROXY` if it can be reached directly",
-        || http_proxy(says("HTTP/1.1 403 Forbidden\r\n\r\n"), "http://"),
-    ),
-    (
-        "proxy: 407 without a login",
-        "aws.test: the proxy http://PROXY wants a user name and a password; put them into `HTTPS_PROXY`: \
-         `scheme://user:password@host:port`",
-        || http_proxy(says("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"), "http://"),
-    ),
-    (
-        "proxy: 407 with a login",
-        "aws.test: the proxy http://PROXY does not accept the user name and the password; correct them in `HTTPS_PROXY`",
-        || {
-            http_proxy(
-                says("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"),
-                "http://u:p@",
-            )
-        },
-    ),
-    (
-        "proxy: 502",
-        "aws.test: the proxy http://PROXY refuses to connect: status 502, bad gateway; see that the server's address is right, and \
-         that the proxy can reach it",
-        || http_proxy(Conduct::Serves, "http://"),
-    ),
-    (
-        "proxy: none",
-        "aws.test: what answers at http://PROXY does not speak as such a proxy; see that `HTTPS_PROXY` is right, its scheme and its \
-         port too",
-        || http_proxy(says("SSH-2.0-OpenSSH_9.2\r\n"), "http://"),
-    ),
-    (
-        "proxy: SOCKS",
-        "aws.test: the proxy socks5://PROXY refuses to connect: SOCKS reply 4, host unreachable; see that the server's address is \
-         right, and that the proxy can reach it",
-        || proxy_by(Setup::new(Kind::Socks), "socks5h://"),
     ),
     (
         "unknown key",

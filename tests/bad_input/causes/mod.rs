@@ -3,6 +3,7 @@
 
 mod aws;
 mod kubernetes;
+mod proxies;
 
 use std::any::Any;
 use std::io::{Read, Write};
@@ -10,7 +11,7 @@ use std::net::TcpListener;
 use std::sync::Mutex;
 use std::thread;
 
-use super::{Nobody, said};
+use super::{Nobody, said, state};
 use crate::support::program::{Program, World};
 
 /// A run that comes to grief.
@@ -79,10 +80,14 @@ fn plainly(address: &str) -> String {
     address.to_owned()
 }
 
-/// What differs from run to run is named: addresses, and the time.
+/// The first line of the run, which changes nothing. What differs from run to run is named: addresses, and the time.
 fn first_line(case: &Case) -> String {
+    let before = state(&case.world);
     let run = case.world.check(case.program.clone());
     let mut line = said(&case.world, &run).into_iter().next().expect("a line");
+    assert_eq!(run.code, Some(1), "{line}");
+    // Not `assert_eq`: a failing test must not print what is in the Secrets.
+    assert!(state(&case.world) == before, "something was changed: {line}");
     for (address, name) in &case.named {
         line = line.replace(address, name);
     }
