@@ -4,6 +4,7 @@
 //! that failed can have reached the other side at all ([`Delivery`]), and in plain words what went wrong.
 
 mod connect;
+mod connect_method;
 mod failure;
 mod forward;
 mod identity;
@@ -12,6 +13,8 @@ mod proxy;
 mod proxy_address;
 mod proxy_failure;
 mod roots;
+#[cfg(test)]
+mod said;
 mod socks;
 mod tls;
 mod tls_failure;
@@ -26,6 +29,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 pub use self::connect::Connection;
+use self::connect_method::login_problem;
 pub use self::failure::{Delivery, Failure, Phase, Problem};
 pub use self::identity::{Identity, IdentityError};
 pub use self::no_proxy::NoProxy;
@@ -34,7 +38,6 @@ pub use self::proxy::{Proxy, ProxyVariables};
 use self::proxy_address::ProxyScheme;
 pub use self::proxy_address::{ProxyAddress, ProxyError};
 pub use self::proxy_failure::ProxyFailure;
-use self::proxy_failure::ProxyProblem;
 pub use self::roots::{CertificateError, Roots, certificates_from_pem};
 pub use self::url::{base_url, percent_encode};
 use crate::clock::boot_time;
@@ -216,7 +219,9 @@ impl Client {
         if head.status == 407 {
             // A proxy that passes requests on has refused this one; a tunnel's proxy would have done so before.
             if let Some(hop) = self.forwards(&request.url) {
-                return Err(Failure::of_proxy(hop.failure(ProxyProblem::Login)));
+                let challenges = head.headers.get_all("proxy-authenticate");
+                let problem = login_problem(challenges.iter().filter_map(|value| value.to_str().ok()));
+                return Err(Failure::of_proxy(hop.failure(problem)));
             }
         }
         let mut bytes = Vec::new();

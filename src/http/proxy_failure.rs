@@ -33,12 +33,32 @@ pub(super) enum ProxyProblem {
     },
     /// It wants a user name and a password, or others than it was sent.
     Login,
+    /// It wants to know who asks, in a way that is not spoken here.
+    LoginBy(String),
     /// An HTTP proxy answered with this status.
     Status(u16),
     /// A SOCKS proxy answered with this code (RFC 1928, section 6).
     Socks(u8),
     /// What answers does not speak the protocol.
     NoProxy,
+}
+
+/// The end of a negotiation with a proxy that led nowhere.
+pub(super) enum Stopped {
+    By(ProxyProblem),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Stopped {
+        Stopped::Io(error)
+    }
+}
+
+impl From<ProxyProblem> for Stopped {
+    fn from(problem: ProxyProblem) -> Stopped {
+        Stopped::By(problem)
+    }
 }
 
 impl Hop<'_> {
@@ -62,7 +82,7 @@ impl ProxyFailure {
             ProxyProblem::Status(status) => *status >= 500,
             // Only the ruleset will be the same again.
             ProxyProblem::Socks(code) => matches!(code, 1 | 3..=6),
-            ProxyProblem::Tls(_) | ProxyProblem::Login | ProxyProblem::NoProxy => false,
+            ProxyProblem::Tls(_) | ProxyProblem::Login | ProxyProblem::LoginBy(_) | ProxyProblem::NoProxy => false,
         }
     }
 
@@ -85,6 +105,7 @@ impl ProxyFailure {
             } => format!("see that `{setting}` is right, its scheme and its port too"),
             ProxyProblem::Login if self.has_login => format!("correct them in `{setting}`"),
             ProxyProblem::Login => format!("put them into `{setting}`: `scheme://user:password@host:port`"),
+            ProxyProblem::LoginBy(_) => "have it accept Basic, or use another proxy".into(),
             ProxyProblem::Status(502..=504) | ProxyProblem::Socks(1 | 3..=6) => {
                 "see that the server's address is right, and that the proxy can reach it".into()
             }
@@ -129,6 +150,10 @@ impl fmt::Display for ProxyFailure {
                 write!(f, "the proxy {proxy} does not accept the user name and the password")
             }
             ProxyProblem::Login => write!(f, "the proxy {proxy} wants a user name and a password"),
+            ProxyProblem::LoginBy(schemes) => write!(
+                f,
+                "the proxy {proxy} wants a login by {schemes}, and only Basic is spoken here"
+            ),
             ProxyProblem::Status(status) => {
                 let meaning = match status {
                     403 => ", forbidden",

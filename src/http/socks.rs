@@ -1,10 +1,10 @@
 //! SOCKS 5 (RFC 1928), with a user name and a password (RFC 1929), over any stream. The proxy resolves the server's name.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::IpAddr;
 
 use super::proxy_address::Login;
-use super::proxy_failure::ProxyProblem;
+use super::proxy_failure::{ProxyProblem, Stopped};
 use crate::sensitive::Sensitive;
 
 const VERSION: u8 = 5;
@@ -13,24 +13,6 @@ const NO_LOGIN: u8 = 0;
 const BY_PASSWORD: u8 = 2;
 const NO_METHOD: u8 = 0xff;
 const CONNECT: u8 = 1;
-
-/// A reply that ends a negotiation.
-pub(super) enum Stopped {
-    By(ProxyProblem),
-    Io(io::Error),
-}
-
-impl From<io::Error> for Stopped {
-    fn from(error: io::Error) -> Stopped {
-        Stopped::Io(error)
-    }
-}
-
-impl From<ProxyProblem> for Stopped {
-    fn from(problem: ProxyProblem) -> Stopped {
-        Stopped::By(problem)
-    }
-}
 
 /// Has the proxy connect to a server. What is read behind it is the server's, and not a byte of that is taken.
 pub(super) fn connect(
@@ -121,30 +103,8 @@ fn connect_request(host: &str, port: u16) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::said::{Said, end};
     use super::*;
-
-    /// A proxy that has said all it will say; what it was sent.
-    struct Said {
-        answers: io::Cursor<Vec<u8>>,
-        sent: Vec<u8>,
-    }
-
-    impl Read for Said {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.answers.read(buffer)
-        }
-    }
-
-    impl Write for Said {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.sent.extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn login() -> Login {
         Login {
@@ -153,17 +113,10 @@ mod tests {
         }
     }
 
-    fn run(host: &str, login: Option<&Login>, answers: &[u8]) -> (String, Vec<u8>, u64) {
-        let mut said = Said {
-            answers: io::Cursor::new(answers.to_vec()),
-            sent: Vec::new(),
-        };
-        let end = match connect(&mut said, host, 443, login) {
-            Ok(()) => "connected".to_owned(),
-            Err(Stopped::By(problem)) => format!("{problem:?}"),
-            Err(Stopped::Io(error)) => error.kind().to_string(),
-        };
-        (end, said.sent, said.answers.position())
+    fn run(host: &str, login: Option<&Login>, answers: &[u8]) -> (String, Vec<u8>, usize) {
+        let mut proxy = Said::new(answers);
+        let end = end(connect(&mut proxy, host, 443, login));
+        (end, proxy.sent.clone(), answers.len() - proxy.unread().len())
     }
 
     #[test]

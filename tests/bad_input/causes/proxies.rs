@@ -135,6 +135,15 @@ const PROXIES: &[Row] = &[
         || proxy_by(Setup::new(Kind::Socks), "socks5h://"),
     ),
     (
+        "407 for a login that is not spoken",
+        "the proxy http://PROXY wants a login by NTLM, Negotiate, and only Basic is spoken here; have it accept Basic, or use \
+         another proxy",
+        || {
+            let head = "HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n\r\n";
+            http_proxy(says(head), "http://")
+        },
+    ),
+    (
         "405",
         "the proxy http://PROXY refuses to connect: status 405; have the server allowed by the proxy, or name it in `NO_PROXY` \
          if it can be reached directly",
