@@ -32,7 +32,8 @@ pub(super) fn connect(stream: &mut (impl Read + Write), target: &str, login: Opt
         match status(&head).ok_or(ProxyProblem::NoProxy)? {
             100..=199 => {}
             200..=299 => return Ok(()),
-            407 => return Err(login_problem(challenges(&head)).into()),
+            // tinyproxy answers 401 to a login that is wrong.
+            401 | 407 => return Err(login_problem(challenges(&head)).into()),
             status => return Err(ProxyProblem::Status(status).into()),
         }
     }
@@ -149,6 +150,7 @@ mod tests {
                 "LoginBy(\"Negotiate, NTLM\")",
                 "",
             ),
+            ("HTTP/1.1 401 No\r\n\r\n", "Login", ""),
             ("HTTP/1.1 403 No\r\n\r\n", "Status(403)", ""),
             ("HTTP/1.1 302 No\r\n\r\n", "Status(302)", ""),
             ("HTTP/1.1 20 OK\r\n\r\n", "NoProxy", ""),

@@ -106,10 +106,9 @@ impl ProxyFailure {
             ProxyProblem::Login if self.has_login => format!("correct them in `{setting}`"),
             ProxyProblem::Login => format!("put them into `{setting}`: `scheme://user:password@host:port`"),
             ProxyProblem::LoginBy(_) => "have it accept Basic, or use another proxy".into(),
-            ProxyProblem::Status(502..=504) | ProxyProblem::Socks(1 | 3..=6) => {
+            ProxyProblem::Status(500..) | ProxyProblem::Socks(1 | 3..=6) => {
                 "see that the server's address is right, and that the proxy can reach it".into()
             }
-            ProxyProblem::Status(status) if *status >= 500 => "run again later".into(),
             // Only the variables have exceptions.
             ProxyProblem::Status(_) | ProxyProblem::Socks(_) if setting.ends_with(['Y', 'y']) => {
                 "have the server allowed by the proxy, or name it in `NO_PROXY` if it can be reached directly".into()

@@ -135,6 +135,11 @@ const PROXIES: &[Row] = &[
         || proxy_by(Setup::new(Kind::Socks), "socks5h://"),
     ),
     (
+        "401, as tinyproxy has it",
+        "the proxy http://PROXY does not accept the user name and the password; correct them in `HTTPS_PROXY`",
+        || http_proxy(says("HTTP/1.1 401 Unauthorized\r\n\r\n"), "http://u:p@"),
+    ),
+    (
         "407 for a login that is not spoken",
         "the proxy http://PROXY wants a login by NTLM, Negotiate, and only Basic is spoken here; have it accept Basic, or use \
          another proxy",
@@ -151,7 +156,8 @@ const PROXIES: &[Row] = &[
     ),
     (
         "500",
-        "the proxy http://PROXY refuses to connect: status 500; run again later",
+        "the proxy http://PROXY refuses to connect: status 500; see that the server's address is right, and that the proxy can \
+         reach it",
         || http_proxy(says("HTTP/1.1 500 Internal Server Error\r\n\r\n"), "http://"),
     ),
     (
