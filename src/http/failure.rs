@@ -1,12 +1,16 @@
 //! What can go wrong between a request and its answer, and whether the request can have been delivered.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use rustls::{AlertDescription, CertificateError};
+
 use super::SETUP_SHARE;
-use super::connect::{ConnectFailure, TlsFailure};
+use super::connect::ConnectFailure;
+use super::proxy_failure::{ProxyFailure, ProxyProblem};
+use super::tls::TlsFailure;
+use super::tls_failure::{about_the_client, tls_advice, tls_reason};
 
 /// No complete answer came.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub enum Problem {
     Tls(rustls::Error),
     /// The connection broke while TLS was being set up.
     Handshake(io::Error),
+    /// No way through the proxy.
+    Proxy(Box<ProxyFailure>),
     /// A limit ran out.
     TimedOut {
         /// During what.
@@ -62,8 +68,12 @@ pub enum Problem {
 pub enum Phase {
     /// Looking up the host's address.
     Resolve,
-    /// TCP and TLS.
+    /// TCP.
     Connect,
+    /// Having a proxy connect to the server.
+    Tunnel,
+    /// TLS, within the limit for the connection.
+    Tls,
     /// From the first byte sent to the last one received.
     Exchange,
 }
@@ -79,42 +89,65 @@ impl Failure {
             | Problem::TimedOut { .. }
             | Problem::Broken(_)
             | Problem::Malformed(_) => true,
+            Problem::Proxy(failure) => failure.passes(),
             Problem::Tls(_) | Problem::BodyTooLarge { .. } | Problem::BadRequest(_) => false,
         }
     }
 
     /// What to do about it, where that does not depend on which server it was.
-    pub fn advice(&self) -> Option<&'static str> {
+    pub fn advice(&self) -> Option<String> {
         match &self.problem {
-            Problem::NameNotResolved => Some("see that the address is right, and that this machine resolves names"),
+            Problem::NameNotResolved => {
+                Some("see that the address is right, and that this machine resolves names".into())
+            }
             Problem::NotConnected(_)
             | Problem::TimedOut {
-                phase: Phase::Resolve | Phase::Connect,
+                phase: Phase::Resolve | Phase::Connect | Phase::Tunnel,
                 ..
-            } => Some("see that the address is right and can be reached from here"),
+            } => Some("see that the address is right and can be reached from here".into()),
+            Problem::TimedOut { phase: Phase::Tls, .. } => {
+                Some("see that the address is right, and that TLS is spoken at that port".into())
+            }
             Problem::TimedOut {
                 phase: Phase::Exchange, ..
             }
-            | Problem::Broken(_) => Some("run again later"),
-            Problem::Tls(rustls::Error::InvalidCertificate(
-                rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. },
-            )) => Some("renew it, or set this machine's clock if that is off"),
-            Problem::Tls(_)
-            | Problem::Handshake(_)
-            | Problem::BodyTooLarge { .. }
-            | Problem::Malformed(_)
-            | Problem::BadRequest(_) => None,
+            | Problem::Broken(_) => Some("run again later".into()),
+            Problem::Tls(error) => tls_advice(error).map(str::to_owned),
+            Problem::Proxy(failure) => match self.tls() {
+                Some(error) => tls_advice(error).map(str::to_owned),
+                None => failure.advice(),
+            },
+            Problem::Handshake(_) | Problem::BodyTooLarge { .. } | Problem::Malformed(_) | Problem::BadRequest(_) => {
+                None
+            }
         }
     }
 
-    /// Whether the server's certificate is by an authority that is not trusted.
+    /// Whether the certificate, the server's or the proxy's, is by an authority that is not trusted.
     pub fn is_unknown_authority(&self) -> bool {
         matches!(
-            self.problem,
-            Problem::Tls(rustls::Error::InvalidCertificate(
-                rustls::CertificateError::UnknownIssuer
-            ))
+            self.tls(),
+            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
         )
+    }
+
+    /// What was wrong with TLS, with the server or the proxy.
+    fn tls(&self) -> Option<&rustls::Error> {
+        match &self.problem {
+            Problem::Tls(error) => Some(error),
+            Problem::Proxy(failure) => match &failure.problem {
+                ProxyProblem::Tls(error) => Some(error),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(super) fn of_proxy(failure: ProxyFailure) -> Failure {
+        Failure {
+            problem: Problem::Proxy(Box::new(failure)),
+            delivery: Delivery::NotSent,
+        }
     }
 
     /// `time` is the limit that was in force for the whole exchange.
@@ -148,12 +181,20 @@ impl Failure {
             ureq::Error::LargeResponseHeader(size, limit) => unknown(Problem::Malformed(format!(
                 "a header of {size} bytes, more than {limit}"
             ))),
-            ureq::Error::Io(error) => unknown(Problem::Broken(broken(&error))),
+            ureq::Error::Io(error) => match refusal_of_the_client(&error) {
+                Some(alert) => not_sent(Problem::Tls(rustls::Error::AlertReceived(alert))),
+                None => unknown(Problem::Broken(broken(&error))),
+            },
             ureq::Error::Other(error) => match error.downcast::<ConnectFailure>() {
                 Ok(failure) => not_sent(match *failure {
                     ConnectFailure::Tcp(error) => Problem::NotConnected(error),
                     ConnectFailure::Tls(TlsFailure::Protocol(error)) => Problem::Tls(error),
                     ConnectFailure::Tls(TlsFailure::Io(error)) => Problem::Handshake(error),
+                    ConnectFailure::Tls(TlsFailure::TimedOut) => Problem::TimedOut {
+                        phase: Phase::Tls,
+                        limit: time / SETUP_SHARE,
+                    },
+                    ConnectFailure::Proxy(failure) => Problem::Proxy(failure),
                 }),
                 Err(error) => unknown(Problem::Broken(error.to_string())),
             },
@@ -162,7 +203,17 @@ impl Failure {
     }
 }
 
-fn broken(error: &io::Error) -> String {
+/// The alert by which a server refuses the client's certificate, or its absence. With TLS 1.3 it comes when the request has
+/// been sent; the server has read nothing of that, for its handshake is not finished.
+fn refusal_of_the_client(error: &io::Error) -> Option<AlertDescription> {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::AlertReceived(alert)) if about_the_client(*alert) => Some(*alert),
+        _ => None,
+    }
+}
+
+pub(super) fn broken(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "closed by the other side".into(),
         _ => error.to_string(),
@@ -180,13 +231,15 @@ impl fmt::Display for Failure {
                 "TLS: the connection broke before it was set up ({}); does the server speak TLS?",
                 broken(error)
             ),
+            Problem::Proxy(failure) => write!(f, "{failure}"),
             Problem::TimedOut { phase, limit } => {
                 let what = match phase {
                     Phase::Resolve => "the host name was not resolved",
-                    Phase::Connect => "no connection",
+                    Phase::Connect | Phase::Tunnel => "no connection",
+                    Phase::Tls => "no TLS connection",
                     Phase::Exchange => "no complete answer",
                 };
-                write!(f, "{what} within {} s", (limit.as_secs_f64() * 10.0).round() / 10.0)
+                write!(f, "{what} within {} s", seconds(*limit))
             }
             Problem::BodyTooLarge { limit } => write!(f, "the answer is longer than {limit} bytes"),
             Problem::Broken(reason) => write!(f, "the connection broke: {reason}"),
@@ -198,50 +251,16 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// To a tenth.
+pub(super) fn seconds(limit: Duration) -> f64 {
+    (limit.as_secs_f64() * 10.0).round() / 10.0
+}
+
 /// Without the ` (os error 111)` that the standard library appends.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((text, _)) => text.to_lowercase(),
         None => text,
     }
-}
-
-fn tls_reason(error: &rustls::Error) -> String {
-    use rustls::CertificateError;
-    match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the server's certificate is not signed by a trusted authority".into()
-        }
-        rustls::Error::InvalidCertificate(CertificateError::NotValidForName) => {
-            "the server's certificate is for another name".into()
-        }
-        rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) => {
-            let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
-            format!(
-                "the server's certificate is not for {}, only for {}",
-                expected.to_str(),
-                names.join(", ")
-            )
-        }
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            "the server does not speak TLS; is the port right?".into()
-        }
-        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "the server's certificate has expired".into()
-        }
-        error => match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        },
-    }
-}
-
-/// `DnsName("kubernetes")` and `IpAddress(10.0.0.1)`, as rustls writes them, without the wrapping.
-fn bare(name: &str) -> &str {
-    let inner = name
-        .split_once('(')
-        .and_then(|(_, rest)| rest.strip_suffix(')'))
-        .unwrap_or(name);
-    inner.trim_matches('"')
 }

@@ -191,12 +191,12 @@ impl Error {
                         .into(),
                 );
             }
-            Cause::NoAnswer(failure) => return failure.advice().map(str::to_owned),
+            Cause::NoAnswer(failure) => return failure.advice(),
             Cause::Unreadable { status, .. } if *status >= 500 => return Some("run again later".into()),
             Cause::Unreadable { .. } | Cause::Unwritable(_) | Cause::NoToken { .. } => return None,
         };
         match refusal.code {
-            401 => Some("the token is not accepted: expired, or of another cluster".into()),
+            401 => Some("the token is not accepted: expired, or of another cluster; get a new one".into()),
             // RBAC's words. An admission webhook also answers 403, and its own message must do.
             403 if refusal.message.contains(" cannot ") && refusal.message.ends_with(" at the cluster scope") => {
                 Some(format!(
@@ -208,6 +208,10 @@ impl Error {
                 "grant the verb `{}` on `secrets` by a Role and a RoleBinding",
                 self.verb
             )),
+            404 if self.verb == "list" => Some("see that the address is that of a Kubernetes API server".into()),
+            404 => Some("it was deleted meanwhile; make it again if it is still wanted".into()),
+            409 => Some("somebody else keeps changing it: see who, and run again".into()),
+            422 => Some("correct the Secret, or the policy that forbids it, and run again".into()),
             429 | 500..=599 if self.verb != "update" => Some("run again later".into()),
             _ => None,
         }

@@ -1,15 +1,21 @@
-//! A certificate authority of the tests' own, and servers' certificates signed by it.
+//! A certificate authority of the tests' own, and servers' and clients' certificates signed by it.
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::PrivateKeyDer;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 
 /// A certificate authority, new for each test.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
+
+/// The first and the last year in which a certificate is valid, each from or to its first of January.
+pub type Years = (i32, i32);
 
 impl Authority {
     pub fn new(name: &str) -> Authority {
@@ -32,16 +38,74 @@ impl Authority {
 
     /// A server's TLS settings with a certificate for these DNS names and IP addresses.
     pub fn server(&self, names: &[&str]) -> Arc<rustls::ServerConfig> {
-        let key = KeyPair::generate().expect("a key pair");
+        self.server_with(names, None, None)
+    }
+
+    /// As [`Authority::server`], with a certificate that is valid in these years alone.
+    pub fn server_in(&self, names: &[&str], years: Years) -> Arc<rustls::ServerConfig> {
+        self.server_with(names, Some(years), None)
+    }
+
+    /// As [`Authority::server`]; clients must have a certificate by `clients`.
+    pub fn server_for(&self, names: &[&str], clients: &Authority) -> Arc<rustls::ServerConfig> {
+        self.server_with(names, None, Some(clients))
+    }
+
+    /// A client's certificate for a key of its own, which is given in PKCS#8; both PEM.
+    pub fn client(&self, key: &str) -> String {
+        let key = KeyPair::from_pem(key).expect("a key pair in PKCS#8");
+        self.issue(&[], None, &key).pem()
+    }
+
+    fn issue(&self, names: &[&str], years: Option<Years>, key: &KeyPair) -> rcgen::Certificate {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let params = CertificateParams::new(names).expect("well-formed names");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a signed certificate");
+        let mut params = CertificateParams::new(names).expect("well-formed names");
+        if let Some((from, to)) = years {
+            params.not_before = date_time_ymd(from, 1, 1);
+            params.not_after = date_time_ymd(to, 1, 1);
+        }
+        params.signed_by(key, &self.issuer).expect("a signed certificate")
+    }
+
+    /// As [`Authority::server_for`], with TLS 1.2 alone.
+    pub fn server_of_tls12_for(&self, names: &[&str], clients: &Authority) -> Arc<rustls::ServerConfig> {
+        self.server_by(&[&rustls::version::TLS12], names, None, Some(clients))
+    }
+
+    fn server_with(
+        &self,
+        names: &[&str],
+        years: Option<Years>,
+        clients: Option<&Authority>,
+    ) -> Arc<rustls::ServerConfig> {
+        self.server_by(rustls::DEFAULT_VERSIONS, names, years, clients)
+    }
+
+    fn server_by(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        names: &[&str],
+        years: Option<Years>,
+        clients: Option<&Authority>,
+    ) -> Arc<rustls::ServerConfig> {
+        let key = KeyPair::generate().expect("a key pair");
+        let certificate = self.issue(names, years, &key);
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a PKCS#8 key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider's own versions")
-            .with_no_client_auth()
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(versions)
+            .expect("the provider's own versions");
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("a certificate");
+                roots.add(root).expect("a certificate authority");
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+            }
+        };
+        let config = builder
             .with_single_cert(vec![certificate.der().clone()], key)
             .expect("a certificate and its key");
         Arc::new(config)
