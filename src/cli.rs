@@ -92,6 +92,7 @@ impl FromStr for ForeignKeys {
     {command_name} ecr-update -A --server https://10.0.0.1:6443 --token-file token --certificate-authority ca.crt",
     note = "Environment:\n\
     NAMESPACE                    namespace when --namespace is not given; empty means all\n\
+    KUBECONFIG                   kubeconfig files with : between them; default: ~/.kube/config\n\
     AWS_REGION                   region when an annotation names none (also AWS_DEFAULT_REGION)\n\
     AWS_ENDPOINT_URL             endpoint for all AWS services; _IAM, _STS and _ECR appended: for one\n\
     AWS_CA_BUNDLE                file of certificate authorities to trust for AWS beside the public ones\n\
@@ -108,7 +109,7 @@ pub struct Typed {
     #[argh(positional)]
     pub command: Option<Command>,
 
-    /// the namespace to look at; default: NAMESPACE, else the pod's own, else `default`
+    /// the namespace to look at; default: NAMESPACE, else the context's, else the pod's own, else `default`
     #[argh(option, short = 'n')]
     pub namespace: Option<String>,
 
@@ -116,7 +117,23 @@ pub struct Typed {
     #[argh(switch, short = 'A')]
     pub all_namespaces: bool,
 
-    /// address of the Kubernetes API server, https://host:port; default: that of the cluster this pod runs in
+    /// kubeconfig file; default: KUBECONFIG, else ~/.kube/config, else the cluster this pod runs in
+    #[argh(option)]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// the context of the kubeconfig; default: its current one
+    #[argh(option)]
+    pub context: Option<String>,
+
+    /// user to act as, for which the right `impersonate` is needed
+    #[argh(option, long = "as")]
+    pub r#as: Option<String>,
+
+    /// group to act as, with --as; may be given more than once
+    #[argh(option)]
+    pub as_group: Vec<String>,
+
+    /// address of the Kubernetes API server, https://host:port, in place of a kubeconfig
     #[argh(option)]
     pub server: Option<String>,
 
