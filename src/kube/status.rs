@@ -196,6 +196,11 @@ impl Error {
                 "{} is not accepted: expired, or of another cluster",
                 self.shown
             )),
+            403 if refusal.message.contains(" cannot impersonate resource ") => Some(
+                "grant the verb `impersonate` on `users` (and `groups`, `uids`, `userextras`) by a ClusterRole and a \
+                 ClusterRoleBinding, or leave `--as` out"
+                    .into(),
+            ),
             // RBAC's words. An admission webhook also answers 403, and its own message must do.
             403 if refusal.message.contains(" cannot ") && refusal.message.ends_with(" at the cluster scope") => {
                 Some(format!(

@@ -1,15 +1,32 @@
-//! A certificate authority of the tests' own, and servers' certificates signed by it.
+//! A certificate authority of the tests' own, and servers' and clients' certificates signed by it.
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::PrivateKeyDer;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 
 /// A certificate authority, new for each test.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
+    der: CertificateDer<'static>,
 }
+
+/// A client's certificate and its key, both PEM.
+pub struct ClientPair {
+    pub certificate: String,
+    pub key: String,
+}
+
+/// The forms that a private key can have, made by OpenSSL. Nobody but these tests trusts a certificate for them.
+pub const EC_PKCS8: &str = include_str!("keys/ec-pkcs8.pem");
+pub const EC_SEC1: &str = include_str!("keys/ec-sec1.pem");
+pub const RSA_PKCS8: &str = include_str!("keys/rsa-pkcs8.pem");
+pub const RSA_PKCS1: &str = include_str!("keys/rsa-pkcs1.pem");
 
 impl Authority {
     pub fn new(name: &str) -> Authority {
@@ -18,10 +35,27 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        let pem = params.self_signed(&key).expect("a self-signed certificate").pem();
+        let certificate = params.self_signed(&key).expect("a self-signed certificate");
         Authority {
+            pem: certificate.pem(),
+            der: certificate.der().clone(),
             issuer: Issuer::new(params, key),
-            pem,
+        }
+    }
+
+    /// A certificate for this user in this group, as Kubernetes reads it, for a key in PKCS#8.
+    pub fn client(&self, user: &str, group: &str, key: &str) -> ClientPair {
+        let pair = KeyPair::from_pem(key).expect("a key in PKCS#8");
+        let mut params = CertificateParams::new(Vec::new()).expect("no names to refuse");
+        params.distinguished_name.push(DnType::CommonName, user);
+        params.distinguished_name.push(DnType::OrganizationName, group);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        ClientPair {
+            certificate: params
+                .signed_by(&pair, &self.issuer)
+                .expect("a signed certificate")
+                .pem(),
+            key: key.to_owned(),
         }
     }
 
@@ -30,7 +64,8 @@ impl Authority {
         &self.pem
     }
 
-    /// A server's TLS settings with a certificate for these DNS names and IP addresses.
+    /// A server's TLS settings with a certificate for these DNS names and IP addresses. It asks for client certificates of
+    /// the same authority, and does without.
     pub fn server(&self, names: &[&str]) -> Arc<rustls::ServerConfig> {
         let key = KeyPair::generate().expect("a key pair");
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
@@ -38,10 +73,16 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).expect("a signed certificate");
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a PKCS#8 key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der.clone()).expect("a certificate of our own");
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .allow_unauthenticated()
+            .build()
+            .expect("an authority to trust");
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider's own versions")
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_single_cert(vec![certificate.der().clone()], key)
             .expect("a certificate and its key");
         Arc::new(config)

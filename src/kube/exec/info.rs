@@ -36,7 +36,7 @@ pub(super) fn exec_info(version: Version, interactive: bool, cluster: Option<&Cl
     Sensitive::new(format!("{info}\n"))
 }
 
-/// What says nothing is left out, but for the server.
+/// What says nothing is left out, but for the server and the extension, as client-go has it.
 fn described(cluster: &Cluster) -> Value {
     let mut all = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
@@ -56,7 +56,7 @@ fn described(cluster: &Cluster) -> Value {
     let proxy = cluster.proxy_url.as_ref();
     set("proxy-url", proxy.map(|url| url.expose().clone().into()));
     set("disable-compression", flag(cluster.disable_compression));
-    set("config", cluster.config.clone());
+    set("config", Some(cluster.config.clone().unwrap_or_default()));
     Value::Object(all)
 }
 

@@ -428,7 +428,7 @@ mod tests {
             ("a: [1\nb: 2\n", 2),
             ("a: b: c\n", 1),
             ("a: 'x\n", 1),
-            ("\ta: 1\n", 1),
+            ("a:\n\t- b\n", 2),
             ("a: *b\n", 1),
         ] {
             match parse(text) {
