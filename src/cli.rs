@@ -239,7 +239,7 @@ pub(crate) fn max_age(text: &str) -> Result<Duration, String> {
 #[derive(Debug, PartialEq)]
 pub enum Parsed {
     /// The program is to be run like this.
-    Run(Typed),
+    Run(Box<Typed>),
     /// This is to be printed, and that is all.
     Print(String),
 }
@@ -262,7 +262,7 @@ pub fn parse(arguments: &[String]) -> Result<Parsed, String> {
         .collect();
     match Typed::from_args(&[NAME], &arguments) {
         Ok(typed) if typed.version => Ok(Parsed::Print(format!("{NAME} {}\n", env!("CARGO_PKG_VERSION")))),
-        Ok(typed) => Ok(Parsed::Run(typed)),
+        Ok(typed) => Ok(Parsed::Run(Box::new(typed))),
         Err(argh::EarlyExit { output, status: Ok(()) }) => Ok(Parsed::Print(output)),
         Err(argh::EarlyExit {
             output,
@@ -278,7 +278,7 @@ mod tests {
     fn run(arguments: &[&str]) -> Typed {
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         match parse(&arguments) {
-            Ok(Parsed::Run(typed)) => typed,
+            Ok(Parsed::Run(typed)) => *typed,
             other => panic!("{other:?}"),
         }
     }

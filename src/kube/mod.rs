@@ -207,10 +207,10 @@ impl Client {
     /// Sends a request. One that is answered with 401 was not carried out, not even a PUT: it is sent once more if there is
     /// something else to show, a token file that was replaced or what a plugin issues anew.
     fn attempt(&self, method: Method, path: &str, body: Sensitive<Vec<u8>>) -> Result<http::Reply, Cause> {
-        let shown = self.session.show().map_err(Cause::NoCredential)?;
+        let shown = self.session.show().map_err(no_credential)?;
         let reply = self.send(method, path, body.clone(), &shown)?;
         let renewed = match reply.status {
-            401 => self.session.renew(&shown).map_err(Cause::NoCredential)?,
+            401 => self.session.renew(&shown).map_err(no_credential)?,
             _ => None,
         };
         let reply = match renewed {
@@ -254,6 +254,10 @@ impl Client {
         }
         Ok(reply)
     }
+}
+
+fn no_credential(error: session::Error) -> Cause {
+    Cause::NoCredential(Box::new(error))
 }
 
 fn path_of(key: &Key) -> String {

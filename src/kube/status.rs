@@ -44,7 +44,7 @@ pub enum Cause {
     /// The object cannot be put into JSON.
     Unwritable(String),
     /// There is nothing to show to the server.
-    NoCredential(session::Error),
+    NoCredential(Box<session::Error>),
 }
 
 /// A `Status` of failure.

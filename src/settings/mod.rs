@@ -241,7 +241,7 @@ mod tests {
     fn typed(arguments: &[&str]) -> Typed {
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         match crate::cli::parse(&arguments) {
-            Ok(crate::cli::Parsed::Run(typed)) => typed,
+            Ok(crate::cli::Parsed::Run(typed)) => *typed,
             other => panic!("{other:?}"),
         }
     }

@@ -54,12 +54,15 @@ enum Meaning {
     Output,
 }
 
+/// What an option of a program is for; `None` for one that is not understood.
+type Options = fn(&str) -> Option<Meaning>;
+
 /// What `plugin` asks for, when it is one of the programs that can be done without; an error names the argument that is not
 /// understood and would make another token.
 pub(super) fn recognise(plugin: &Plugin) -> Option<Result<EksToken, String>> {
     let program = plugin.command.file_name()?.to_str()?;
     let arguments: Vec<&str> = plugin.arguments.iter().map(String::as_str).collect();
-    let (words, option): (&[&str], fn(&str) -> Option<Meaning>) = match program {
+    let (words, option): (&[&str], Options) = match program {
         "aws" => (&["eks", "get-token"], aws_option),
         "aws-iam-authenticator" => (&["token"], authenticator_option),
         _ => return None,
@@ -85,12 +88,7 @@ pub(super) fn recognise(plugin: &Plugin) -> Option<Result<EksToken, String>> {
 }
 
 /// `false` when the words that are no options are other words.
-fn read(
-    arguments: &[&str],
-    words: &[&str],
-    option: fn(&str) -> Option<Meaning>,
-    token: &mut EksToken,
-) -> Result<bool, String> {
+fn read(arguments: &[&str], words: &[&str], option: Options, token: &mut EksToken) -> Result<bool, String> {
     let mut found = Vec::new();
     let mut problem = None;
     let mut rest = arguments.iter().copied();

@@ -66,7 +66,14 @@ pub(in crate::kube) fn issue(plugin: &Plugin, cluster: &Cluster, native: &Native
         Err(failure) => return Err(error(Problem::NotStarted(failure.to_string()))),
     };
     log::debug!("calling the exec plugin `{}`", plugin.command.display());
-    let stdout = wait(child, interactive, &plugin.command.display().to_string()).map_err(error)?;
+    let limit = (!interactive).then_some(LIMIT);
+    let stdout = wait(child, limit, |line| {
+        // A person that is to answer must see what is asked.
+        if interactive {
+            log::info!("{}: {line}", plugin.command.display());
+        }
+    });
+    let stdout = stdout.map_err(error)?;
     reply::parse(stdout.expose(), plugin.version).map_err(|why| error(Problem::Answer(why)))
 }
 
@@ -86,8 +93,8 @@ enum Said {
     Error(Vec<u8>),
 }
 
-/// Waits for the end of `child`; what it printed.
-fn wait(mut child: Child, interactive: bool, name: &str) -> Result<Sensitive<Vec<u8>>, Problem> {
+/// Waits for the end of `child`, within `limit`; what it printed. `see` is shown each line that it says beside that.
+fn wait(mut child: Child, limit: Option<Duration>, mut see: impl FnMut(&str)) -> Result<Sensitive<Vec<u8>>, Problem> {
     let (sender, receiver) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
         forward(stdout, sender.clone(), |bytes| Said::Output(Sensitive::new(bytes)));
@@ -106,12 +113,7 @@ fn wait(mut child: Child, interactive: bool, name: &str) -> Result<Sensitive<Vec
                 true
             }
             Ok(Said::Error(bytes)) => {
-                // A person that is to answer must see what is asked.
-                said.add(&bytes, |line| {
-                    if interactive {
-                        log::info!("{name}: {line}");
-                    }
-                });
+                said.add(&bytes, &mut see);
                 true
             }
             Err(RecvTimeoutError::Timeout) => true,
@@ -120,15 +122,14 @@ fn wait(mut child: Child, interactive: bool, name: &str) -> Result<Sensitive<Vec
                 false
             }
         };
-        let problem = if printed.len() > LARGEST {
-            Some(Problem::TooMuch { limit: LARGEST })
-        } else if !interactive && ended.is_none() && started.elapsed() > LIMIT {
-            Some(Problem::TimedOut {
-                limit: LIMIT,
+        let out_of_time = limit.filter(|limit| ended.is_none() && started.elapsed() > *limit);
+        let problem = match out_of_time {
+            _ if printed.len() > LARGEST => Some(Problem::TooMuch { limit: LARGEST }),
+            Some(limit) => Some(Problem::TimedOut {
+                limit,
                 said: said.last(),
-            })
-        } else {
-            None
+            }),
+            None => None,
         };
         if let Some(problem) = problem {
             let _ = child.kill();
@@ -215,7 +216,99 @@ fn readable(line: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::kube::exec::{IssuedToken, Version};
+
+    fn shell(script: &str) -> Child {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    #[test]
+    fn what_is_printed_is_read_to_its_end() {
+        let printed = wait(shell("printf one; echo said >&2; exec >&-; sleep 0.1"), None, |line| {
+            assert_eq!(line, "said")
+        });
+        assert!(printed.unwrap().expose() == b"one");
+    }
+
+    #[test]
+    fn one_that_hangs_is_ended() {
+        let limit = Duration::from_millis(100);
+        let problem = wait(shell("echo waiting for you >&2; sleep 1000"), Some(limit), |_| {}).unwrap_err();
+        let said = Some("waiting for you".to_owned());
+        assert_eq!(problem, Problem::TimedOut { limit, said });
+    }
+
+    #[test]
+    fn one_that_prints_without_end_is_ended() {
+        let problem = wait(shell("exec yes"), None, |_| {}).unwrap_err();
+        assert_eq!(problem, Problem::TooMuch { limit: LARGEST });
+    }
+
+    #[test]
+    fn what_one_leaves_running_is_not_waited_for() {
+        let printed = wait(shell("sleep 1000 & echo $!"), None, |_| {}).unwrap();
+        let id = String::from_utf8(printed.expose().clone()).unwrap();
+        let ended = Command::new("/bin/sh")
+            .args(["-c", &format!("kill {id}")])
+            .status()
+            .unwrap();
+        assert!(ended.success(), "it had ended by itself");
+    }
+
+    /// What is issued when the program of an entry for EKS is missing.
+    fn without_program(arguments: &[&str], native: &NativeToken) -> Result<Issued, String> {
+        let plugin = Plugin {
+            command: PathBuf::from("/nonexistent/aws"),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            environment: vec![("AWS_PROFILE".into(), Sensitive::new("p".into()))],
+            version: Version::V1Beta1,
+            provide_cluster_info: false,
+            interactive: Interactive::Never,
+            install_hint: Some("install it".into()),
+        };
+        issue(&plugin, &Cluster::default(), native).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_token_for_eks_needs_no_program() {
+        let expires_at = time::OffsetDateTime::UNIX_EPOCH;
+        let native = move |wanted: &EksToken| {
+            assert_eq!(
+                (wanted.cluster.as_str(), wanted.region.as_deref()),
+                ("c", Some("eu-west-1"))
+            );
+            assert_eq!(wanted.environment, [("AWS_PROFILE".to_owned(), "p".to_owned())]);
+            let token = Sensitive::new("k8s-aws-v1.x".to_owned());
+            Ok(IssuedToken { token, expires_at })
+        };
+        let issued = without_program(
+            &["eks", "get-token", "--cluster-name", "c", "--region", "eu-west-1"],
+            &native,
+        )
+        .unwrap();
+        assert_eq!(issued.token, Some(Sensitive::new("k8s-aws-v1.x".to_owned())));
+        assert_eq!(issued.expires_at, Some(expires_at));
+    }
+
+    #[test]
+    fn a_token_for_eks_that_cannot_be_made_says_why() {
+        assert_eq!(
+            without_program(&["eks", "get-token", "--cluster-name", "c"], &|_| Err(
+                "no credentials".into()
+            ))
+            .unwrap_err(),
+            "no token for EKS could be made in place of `/nonexistent/aws`, which is not installed: no credentials"
+        );
+        assert_eq!(
+            without_program(&["sts", "get-caller-identity"], &|_| panic!("not asked for")).unwrap_err(),
+            "the exec plugin `/nonexistent/aws` is not there: install it"
+        );
+    }
 
     #[test]
     fn of_many_lines_the_last_is_kept() {
