@@ -92,6 +92,7 @@ impl FromStr for ForeignKeys {
     {command_name} ecr-update -A --server https://10.0.0.1:6443 --token-file token --certificate-authority ca.crt",
     note = "Environment:\n\
     NAMESPACE                    namespace when --namespace is not given; empty means all\n\
+    KUBECONFIG                   kubeconfig files with : between them; default: ~/.kube/config\n\
     AWS_REGION                   region when an annotation names none (also AWS_DEFAULT_REGION)\n\
     AWS_ENDPOINT_URL             endpoint for all AWS services; _IAM, _STS and _ECR appended: for one\n\
     AWS_CA_BUNDLE                file of certificate authorities to trust for AWS beside the public ones\n\
@@ -108,7 +109,7 @@ pub struct Typed {
     #[argh(positional)]
     pub command: Option<Command>,
 
-    /// the namespace to look at; default: NAMESPACE, else the pod's own, else `default`
+    /// the namespace to look at; default: NAMESPACE, else the context's, else the pod's own, else `default`
     #[argh(option, short = 'n')]
     pub namespace: Option<String>,
 
@@ -116,7 +117,23 @@ pub struct Typed {
     #[argh(switch, short = 'A')]
     pub all_namespaces: bool,
 
-    /// address of the Kubernetes API server, https://host:port; default: that of the cluster this pod runs in
+    /// kubeconfig file; default: KUBECONFIG, else ~/.kube/config, else the cluster this pod runs in
+    #[argh(option)]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// the context of the kubeconfig; default: its current one
+    #[argh(option)]
+    pub context: Option<String>,
+
+    /// user to act as, for which the right `impersonate` is needed
+    #[argh(option, long = "as")]
+    pub r#as: Option<String>,
+
+    /// group to act as, with --as; may be given more than once
+    #[argh(option)]
+    pub as_group: Vec<String>,
+
+    /// address of the Kubernetes API server, https://host:port, in place of a kubeconfig
     #[argh(option)]
     pub server: Option<String>,
 
@@ -222,7 +239,7 @@ pub(crate) fn max_age(text: &str) -> Result<Duration, String> {
 #[derive(Debug, PartialEq)]
 pub enum Parsed {
     /// The program is to be run like this.
-    Run(Typed),
+    Run(Box<Typed>),
     /// This is to be printed, and that is all.
     Print(String),
 }
@@ -245,7 +262,7 @@ pub fn parse(arguments: &[String]) -> Result<Parsed, String> {
         .collect();
     match Typed::from_args(&[NAME], &arguments) {
         Ok(typed) if typed.version => Ok(Parsed::Print(format!("{NAME} {}\n", env!("CARGO_PKG_VERSION")))),
-        Ok(typed) => Ok(Parsed::Run(typed)),
+        Ok(typed) => Ok(Parsed::Run(Box::new(typed))),
         Err(argh::EarlyExit { output, status: Ok(()) }) => Ok(Parsed::Print(output)),
         Err(argh::EarlyExit {
             output,
@@ -261,7 +278,7 @@ mod tests {
     fn run(arguments: &[&str]) -> Typed {
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         match parse(&arguments) {
-            Ok(Parsed::Run(typed)) => typed,
+            Ok(Parsed::Run(typed)) => *typed,
             other => panic!("{other:?}"),
         }
     }

@@ -5,6 +5,7 @@ mod ecr_update;
 mod http_client;
 mod process;
 mod proxies;
+mod reach;
 mod readme;
 mod rotate;
 mod samples;

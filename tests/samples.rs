@@ -125,6 +125,7 @@ impl Case {
             body: json!({ "metadata": { "annotations": { "n": value } } })
                 .to_string()
                 .into_bytes(),
+            client: None,
         };
         assert_eq!(self.cluster.answer(&request).status, 200);
     }
@@ -154,6 +155,7 @@ fn read_request(text: &str) -> Request {
         raw_query: query.into(),
         headers,
         body,
+        client: None,
     }
 }
 

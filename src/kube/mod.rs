@@ -1,24 +1,28 @@
 //! The Kubernetes API, as far as Secrets need it: list, read, replace.
 
 pub mod access;
+pub mod exec;
 pub mod in_cluster;
+pub mod kubeconfig;
 pub mod provenance;
 pub mod secret;
 mod server_time;
+pub mod session;
 pub mod status;
 
-use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-pub use self::access::{Access, Namespace, Scope, Token};
+pub use self::access::{Access, Credential, Impersonation, Namespace, Scope};
+pub use self::exec::{EksToken, IssuedToken, NativeToken};
 pub use self::provenance::{Mark, Writer};
 pub use self::secret::{Key, Secret};
 pub use self::server_time::ServerTime;
+use self::session::{Session, Shown};
 pub use self::status::{Cause, Error};
 use crate::clock::boot_time;
-use crate::http::{self, Delivery, Method};
+use crate::http::{self, Delivery, Limits, Method, Roots};
 use crate::retry::{self, Asking, Reaction};
 use crate::sensitive::Sensitive;
 
@@ -34,19 +38,31 @@ const MOST_PAGES: usize = 2000;
 /// A client for one API server. Threads may share it.
 #[derive(Debug)]
 pub struct Client {
-    http: http::Client,
     server: String,
-    token: Token,
+    session: Session,
+    /// As whom to act. A run has one client, so that the names of its headers last as long as the program.
+    impersonation: Vec<(&'static str, Sensitive<String>)>,
     server_time: Mutex<Option<ServerTime>>,
 }
 
 impl Client {
-    /// A client for the server that `access` names.
-    pub fn new(http: http::Client, access: Access) -> Client {
+    /// A client for the server that `access` names, which keeps to `limits`. `native` makes tokens for EKS where the program
+    /// that should do it is missing.
+    pub fn new(access: Access, limits: Limits, native: Box<NativeToken>) -> Client {
+        if matches!(access.connection.roots, Roots::Anybody) {
+            log::warn!(
+                "Kubernetes: the certificate of {} is not checked (`insecure-skip-tls-verify`): whoever is on the way may read \
+                 the credentials and every Secret",
+                access.server
+            );
+        }
+        let headers = access.impersonation.headers().into_iter();
         Client {
-            http,
+            session: Session::new(access.connection, limits, access.credential, native),
             server: access.server,
-            token: access.token,
+            impersonation: headers
+                .map(|(name, value)| (&*name.leak(), Sensitive::new(value)))
+                .collect(),
             server_time: Mutex::new(None),
         }
     }
@@ -155,7 +171,7 @@ impl Client {
                     Cause::NoAnswer(failure) => failure.delivery == Delivery::NotSent,
                     Cause::Refused(refusal) => refusal.code == 429,
                     Cause::Unreadable { .. } => false,
-                    Cause::Unwritable(_) | Cause::NoToken { .. } => true,
+                    Cause::Unwritable(_) | Cause::NoCredential(_) => true,
                 };
                 if surely_without_effect {
                     asking.permits(cause.reaction())
@@ -178,6 +194,7 @@ impl Client {
             verb,
             target,
             server: self.server.clone(),
+            not_accepted: self.session.not_accepted(),
             cause,
         }
     }
@@ -187,9 +204,33 @@ impl Client {
         retry::repeat(&format!("GET {path}"), send, |cause| asking.permits(cause.reaction()))
     }
 
+    /// Sends a request. One that is answered with 401 was not carried out, not even a PUT: it is sent once more if there is
+    /// something else to show, a token file that was replaced or what a plugin issues anew.
     fn attempt(&self, method: Method, path: &str, body: Sensitive<Vec<u8>>) -> Result<http::Reply, Cause> {
+        let shown = self.session.show().map_err(no_credential)?;
+        let reply = self.send(method, path, body.clone(), &shown)?;
+        let renewed = match reply.status {
+            401 => self.session.renew(&shown).map_err(no_credential)?,
+            _ => None,
+        };
+        let reply = match renewed {
+            None => reply,
+            Some(renewed) => {
+                log::debug!("401; asking once more with new credentials");
+                self.send(method, path, body, &renewed)?
+            }
+        };
+        if (200..300).contains(&reply.status) {
+            Ok(reply)
+        } else {
+            Err(status::cause(&reply))
+        }
+    }
+
+    fn send(&self, method: Method, path: &str, body: Sensitive<Vec<u8>>, shown: &Shown) -> Result<http::Reply, Cause> {
         let mut headers = vec![("accept", Sensitive::new("application/json".to_owned()))];
-        headers.push(("authorization", self.token.header()?));
+        headers.extend(shown.authorization.clone().map(|value| ("authorization", value)));
+        headers.extend(self.impersonation.iter().cloned());
         if method == Method::Put {
             headers.push(("content-type", Sensitive::new("application/json".to_owned())));
         }
@@ -200,7 +241,7 @@ impl Client {
             body,
         };
         let asked = boot_time();
-        let reply = self
+        let reply = shown
             .http
             .send(&request)
             .map_err(|failure| Cause::NoAnswer(Box::new(failure)))?;
@@ -208,36 +249,16 @@ impl Client {
             let mut known = self.server_time.lock().unwrap_or_else(PoisonError::into_inner);
             *known = Some(ServerTime { date, asked }.or_later(*known));
         }
-        if (200..300).contains(&reply.status) {
-            Ok(reply)
-        } else {
-            Err(status::cause(&reply))
-        }
+        Ok(reply)
     }
+}
+
+fn no_credential(error: session::Error) -> Cause {
+    Cause::NoCredential(Box::new(error))
 }
 
 fn path_of(key: &Key) -> String {
     format!("/api/v1/namespaces/{}/secrets/{}", key.namespace, key.name)
-}
-
-impl Token {
-    /// The `Authorization` header. A file is read anew for every request: the kubelet replaces it while we run.
-    fn header(&self) -> Result<Sensitive<String>, Cause> {
-        let Token::File(path) = self;
-        let text = fs::read_to_string(path).map(Sensitive::new);
-        let text = text.map_err(|error| Cause::NoToken {
-            path: path.clone(),
-            why: error.to_string(),
-        })?;
-        let token = text.expose().trim();
-        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Cause::NoToken {
-                path: path.clone(),
-                why: "it is empty, or no token".into(),
-            });
-        }
-        Ok(Sensitive::new(format!("Bearer {token}")))
-    }
 }
 
 /// A JSON object's member, without a panic for what is no object.

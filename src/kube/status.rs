@@ -1,13 +1,12 @@
 //! What the API server's errors mean: the `Status` object, its reasons, and what to do.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::Secret;
+use super::{Secret, session};
 use crate::error::{Fault, one_line};
 use crate::http::{self, Delivery, Reply};
 use crate::retry::Reaction;
@@ -22,6 +21,8 @@ pub struct Error {
     pub(super) target: String,
     /// The server that was asked.
     pub(super) server: String,
+    /// What to do when the server takes nothing of what the request showed of its sender.
+    pub(super) not_accepted: &'static str,
     /// Why it did not succeed.
     pub cause: Cause,
 }
@@ -42,13 +43,8 @@ pub enum Cause {
     },
     /// The object cannot be put into JSON.
     Unwritable(String),
-    /// There is no token to send.
-    NoToken {
-        /// The file it should be in.
-        path: PathBuf,
-        /// Why it is not.
-        why: String,
-    },
+    /// There is nothing to show to the server.
+    NoCredential(Box<session::Error>),
 }
 
 /// A `Status` of failure.
@@ -110,7 +106,7 @@ impl Cause {
             Cause::NoAnswer(failure) => (failure.passes(), None),
             // An error page of something on the way, most often.
             Cause::Unreadable { status, .. } => (*status >= 500, None),
-            Cause::Unwritable(_) | Cause::NoToken { .. } => (false, None),
+            Cause::Unwritable(_) | Cause::NoCredential(_) => (false, None),
         };
         if passes {
             Reaction::Repeat { after }
@@ -178,7 +174,7 @@ impl Error {
             Cause::NoAnswer(_) => unless_written(Fault::Network),
             Cause::Unreadable { .. } => unless_written(Fault::RemoteFault),
             Cause::Unwritable(_) => Fault::Internal,
-            Cause::NoToken { .. } => Fault::Configuration,
+            Cause::NoCredential(error) => error.fault(),
         }
     }
 
@@ -193,10 +189,15 @@ impl Error {
             }
             Cause::NoAnswer(failure) => return failure.advice(),
             Cause::Unreadable { status, .. } if *status >= 500 => return Some("run again later".into()),
-            Cause::Unreadable { .. } | Cause::Unwritable(_) | Cause::NoToken { .. } => return None,
+            Cause::Unreadable { .. } | Cause::Unwritable(_) | Cause::NoCredential(_) => return None,
         };
         match refusal.code {
-            401 => Some("the token is not accepted: expired, or of another cluster; get a new one".into()),
+            401 => Some(self.not_accepted.into()),
+            403 if refusal.message.contains(" cannot impersonate resource ") => Some(
+                "grant the verb `impersonate` on `users` (and `groups`, `uids`, `userextras`) by a ClusterRole and a \
+                 ClusterRoleBinding, or leave `--as` out"
+                    .into(),
+            ),
             // RBAC's words. An admission webhook also answers 403, and its own message must do.
             403 if refusal.message.contains(" cannot ") && refusal.message.ends_with(" at the cluster scope") => {
                 Some(format!(
@@ -251,7 +252,7 @@ impl fmt::Display for Cause {
             Cause::NoAnswer(failure) => write!(f, "{failure}"),
             Cause::Unreadable { what, .. } => f.write_str(what),
             Cause::Unwritable(why) => write!(f, "the Secret cannot be written as JSON: {why}"),
-            Cause::NoToken { path, why } => write!(f, "no bearer token in `{}`: {why}", path.display()),
+            Cause::NoCredential(error) => write!(f, "{error}"),
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::{ecr_update, rotate};
 /// The variables that are read, and no others.
 pub const VARIABLES: &[&str] = &[
     "NAMESPACE",
+    "KUBECONFIG",
+    "HOME",
     "KUBERNETES_SERVICE_HOST",
     "KUBERNETES_SERVICE_PORT",
     "AWS_REGION",
@@ -228,17 +230,16 @@ fn unreadable(setting: &str, path: &Path, error: &std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::http::Roots;
-    use crate::kube::Token;
+    use crate::kube::{Credential, Impersonation};
 
     fn access_in(namespace: &str) -> Access {
         Access {
             server: "https://[::1]:6443".into(),
             connection: Connection::trusting(Roots::Only(Vec::new())),
-            token: Token::File(PathBuf::from("token")),
+            credential: Credential::None,
+            impersonation: Impersonation::default(),
             namespace: Ok(Namespace::parse(namespace).unwrap()),
         }
     }
@@ -246,7 +247,7 @@ mod tests {
     fn typed(arguments: &[&str]) -> Typed {
         let arguments: Vec<String> = arguments.iter().map(|&a| a.to_owned()).collect();
         match crate::cli::parse(&arguments) {
-            Ok(crate::cli::Parsed::Run(typed)) => typed,
+            Ok(crate::cli::Parsed::Run(typed)) => *typed,
             other => panic!("{other:?}"),
         }
     }

@@ -92,7 +92,7 @@ fn the_help_begins_with_what_the_program_is_for() {
         assert_eq!(
             first,
             [
-                "Usage: aws-iam-credential-rotate [-n <namespace>] [-A] [--server <server>] [--token-file <token-file>] \
+                "Usage: aws-iam-credential-rotate [-n <namespace>] [-A] [--kubeconfig <kubeconfig>] [--context <context>] [--as <as>] [--as-group <as-group...>] [--server <server>] [--token-file <token-file>] \
                  [--certificate-authority <certificate-authority>] [--propagation-timeout <propagation-timeout>] \
                  [--request-timeout <request-timeout>] [--lock-timeout <lock-timeout>] [--deadline <deadline>] \
                  [--retire <retire>] [--grace-period <grace-period>] [--max-age <max-age>] \
@@ -174,14 +174,14 @@ fn a_setting_that_cannot_be_meant_is_refused_before_anything_is_asked() {
         ),
         (
             alone(&["rotate"]),
-            "no Kubernetes API server: not in a pod (`KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` are not \
-             both set); pass `--server` and `--token-file`"
+            "no Kubernetes API server: `KUBECONFIG` and `HOME` are not set, and this is no pod (`KUBERNETES_SERVICE_HOST` and \
+             `KUBERNETES_SERVICE_PORT` are not both set); pass `--kubeconfig`, or `--server` and `--token-file`"
                 .to_owned(),
         ),
         (
             alone(&[]).env("KUBERNETES_SERVICE_HOST", "10.96.0.1"),
-            "no Kubernetes API server: not in a pod (`KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` are not \
-             both set); pass `--server` and `--token-file`"
+            "no Kubernetes API server: `KUBECONFIG` and `HOME` are not set, and this is no pod (`KUBERNETES_SERVICE_HOST` and \
+             `KUBERNETES_SERVICE_PORT` are not both set); pass `--kubeconfig`, or `--server` and `--token-file`"
                 .to_owned(),
         ),
         (

@@ -8,6 +8,7 @@ mod support;
 
 mod in_cluster;
 mod jobs;
+mod kubeconfig;
 mod kubectl;
 mod moto;
 mod proxies;

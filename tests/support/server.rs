@@ -22,6 +22,8 @@ pub struct Request {
     /// Names in lower case, in the order they came.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// The certificate, DER, that the client showed.
+    pub client: Option<Vec<u8>>,
 }
 
 impl Request {
@@ -215,25 +217,35 @@ impl Shared {
     fn connection(&self, tcp: TcpStream) {
         let _ = tcp.set_nodelay(true);
         let Ok(raw) = tcp.try_clone() else { return };
+        let mut client = None;
         let mut stream: BufReader<Box<dyn Stream>> = match &self.tls {
             None => BufReader::new(Box::new(tcp)),
             Some(config) => {
                 let Ok(connection) = rustls::ServerConnection::new(Arc::clone(config)) else {
                     return;
                 };
-                BufReader::new(Box::new(rustls::StreamOwned::new(connection, tcp)))
+                let mut stream = rustls::StreamOwned::new(connection, tcp);
+                while stream.conn.is_handshaking() {
+                    if stream.conn.complete_io(&mut stream.sock).is_err() {
+                        return;
+                    }
+                }
+                let shown = stream.conn.peer_certificates().and_then(|chain| chain.first());
+                client = shown.map(|certificate| certificate.to_vec());
+                BufReader::new(Box::new(stream))
             }
         };
         // An error on a connection, a client that went away for one, ends that connection and nothing else.
-        while let Ok(true) = self.exchange(&mut stream) {}
+        while let Ok(true) = self.exchange(&mut stream, client.as_deref()) {}
         let _ = raw.shutdown(Shutdown::Both);
     }
 
     /// One request and its answer. `false`: the connection is over.
-    fn exchange(&self, stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<bool> {
-        let Some(request) = read_request(stream)? else {
+    fn exchange(&self, stream: &mut BufReader<Box<dyn Stream>>, client: Option<&[u8]>) -> io::Result<bool> {
+        let Some(mut request) = read_request(stream)? else {
             return Ok(false);
         };
+        request.client = client.map(<[u8]>::to_vec);
         let operation = self.service.operation(&request);
         let index = {
             let mut recorded = self.recorded.lock().unwrap();
@@ -381,6 +393,7 @@ fn read_request(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<Option<Re
         raw_query,
         headers,
         body,
+        client: None,
     }))
 }
 

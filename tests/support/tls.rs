@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 
@@ -12,10 +14,23 @@ use rustls::server::WebPkiClientVerifier;
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
+    der: CertificateDer<'static>,
 }
 
 /// The first and the last year in which a certificate is valid, each from or to its first of January.
 pub type Years = (i32, i32);
+
+/// A client's certificate and its key, both PEM.
+pub struct ClientPair {
+    pub certificate: String,
+    pub key: String,
+}
+
+/// The forms that a private key can have, made by OpenSSL. Nobody but these tests trusts a certificate for them.
+pub const EC_PKCS8: &str = include_str!("keys/p256.pkcs8.pem");
+pub const EC_SEC1: &str = include_str!("keys/p256.sec1.pem");
+pub const RSA_PKCS8: &str = include_str!("keys/rsa.pkcs8.pem");
+pub const RSA_PKCS1: &str = include_str!("keys/rsa.pkcs1.pem");
 
 impl Authority {
     pub fn new(name: &str) -> Authority {
@@ -24,10 +39,27 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        let pem = params.self_signed(&key).expect("a self-signed certificate").pem();
+        let certificate = params.self_signed(&key).expect("a self-signed certificate");
         Authority {
+            pem: certificate.pem(),
+            der: certificate.der().clone(),
             issuer: Issuer::new(params, key),
-            pem,
+        }
+    }
+
+    /// A certificate for this user in this group, as Kubernetes reads it, for a key in PKCS#8.
+    pub fn client(&self, user: &str, group: &str, key: &str) -> ClientPair {
+        let pair = KeyPair::from_pem(key).expect("a key in PKCS#8");
+        let mut params = CertificateParams::new(Vec::new()).expect("no names to refuse");
+        params.distinguished_name.push(DnType::CommonName, user);
+        params.distinguished_name.push(DnType::OrganizationName, group);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        ClientPair {
+            certificate: params
+                .signed_by(&pair, &self.issuer)
+                .expect("a signed certificate")
+                .pem(),
+            key: key.to_owned(),
         }
     }
 
@@ -36,7 +68,8 @@ impl Authority {
         &self.pem
     }
 
-    /// A server's TLS settings with a certificate for these DNS names and IP addresses.
+    /// A server's TLS settings with a certificate for these DNS names and IP addresses. It asks for client certificates of
+    /// the same authority, and does without.
     pub fn server(&self, names: &[&str]) -> Arc<rustls::ServerConfig> {
         self.server_with(names, None, None)
     }
@@ -49,12 +82,6 @@ impl Authority {
     /// As [`Authority::server`]; clients must have a certificate by `clients`.
     pub fn server_for(&self, names: &[&str], clients: &Authority) -> Arc<rustls::ServerConfig> {
         self.server_with(names, None, Some(clients))
-    }
-
-    /// A client's certificate for a key of its own, which is given in PKCS#8; both PEM.
-    pub fn client(&self, key: &str) -> String {
-        let key = KeyPair::from_pem(key).expect("a key pair in PKCS#8");
-        self.issue(&[], None, &key).pem()
     }
 
     fn issue(&self, names: &[&str], years: Option<Years>, key: &KeyPair) -> rcgen::Certificate {
@@ -95,17 +122,17 @@ impl Authority {
         let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .expect("the provider's own versions");
-        let builder = match clients {
-            None => builder.with_no_client_auth(),
-            Some(authority) => {
-                let mut roots = RootCertStore::empty();
-                let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("a certificate");
-                roots.add(root).expect("a certificate authority");
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
-            }
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(clients.unwrap_or(self).der.clone())
+            .expect("a certificate of our own");
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let verifier = match clients {
+            None => verifier.allow_unauthenticated(),
+            Some(_) => verifier,
         };
         let config = builder
+            .with_client_cert_verifier(verifier.build().expect("an authority to trust"))
             .with_single_cert(vec![certificate.der().clone()], key)
             .expect("a certificate and its key");
         Arc::new(config)

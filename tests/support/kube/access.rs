@@ -1,18 +1,22 @@
-//! Who asks (bearer tokens) and whether they may (RBAC on Secrets).
+//! Who asks (client certificate, bearer token, password, impersonation) and whether they may (RBAC on Secrets).
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::options::Options;
 use super::route::Resource;
-use super::{random_uid, refusal};
-use crate::support::server::{Reply, Request};
+use super::{random_uid, refusal, subject};
+use crate::support::server::{Reply, Request, percent_decode};
 
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
-    user: String,
+    pub(super) user: String,
+    pub(super) uid: String,
+    pub(super) groups: Vec<String>,
+    /// Names and values, in the order they came.
+    pub(super) extra: Vec<(String, String)>,
     rights: Rights,
 }
 
@@ -20,61 +24,155 @@ pub(super) struct Identity {
 enum Rights {
     /// `system:masters`.
     All,
-    /// A namespace (or `*` for a ClusterRoleBinding) and the verbs allowed on Secrets there.
+    /// A namespace (or `*` for a ClusterRoleBinding) and the verbs allowed on Secrets there. `impersonate` for `*` allows
+    /// to act as anybody.
     OnSecrets(Vec<(String, Vec<String>)>),
 }
 
-/// The tokens that are valid now.
+/// Who is known, and by what.
 #[derive(Default)]
-pub(super) struct Tokens(BTreeMap<String, Identity>);
+pub(super) struct Known {
+    tokens: BTreeMap<String, Identity>,
+    /// By user name. No API server has had this since 1.19, but proxies before one do.
+    passwords: BTreeMap<String, String>,
+    /// What users and groups may that come without a token of their own: by certificate, by password, by impersonation.
+    rights: BTreeMap<String, Vec<(String, Vec<String>)>>,
+}
 
-impl Tokens {
+fn owned(rules: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+    let rules = rules.iter().map(|(namespace, verbs)| {
+        (
+            (*namespace).to_owned(),
+            verbs.iter().map(|&verb| verb.to_owned()).collect(),
+        )
+    });
+    rules.collect()
+}
+
+impl Known {
     pub(super) fn issue(&mut self, user: &str, rules: &[(&str, &[&str])]) -> String {
-        let rules = rules.iter().map(|(namespace, verbs)| {
-            (
-                (*namespace).to_owned(),
-                verbs.iter().map(|&verb| verb.to_owned()).collect(),
-            )
-        });
-        self.add(Identity {
-            user: user.to_owned(),
-            rights: Rights::OnSecrets(rules.collect()),
-        })
+        self.add(user, Rights::OnSecrets(owned(rules)))
     }
 
     pub(super) fn issue_for_admin(&mut self) -> String {
-        self.add(Identity {
-            user: "kubernetes-admin".into(),
-            rights: Rights::All,
-        })
+        self.add("kubernetes-admin", Rights::All)
+    }
+
+    pub(super) fn grant(&mut self, subject: &str, rules: &[(&str, &[&str])]) {
+        self.rights.insert(subject.to_owned(), owned(rules));
+    }
+
+    pub(super) fn set_password(&mut self, user: &str, password: &str) {
+        self.passwords.insert(user.to_owned(), password.to_owned());
     }
 
     /// A token looks like the JSON web tokens of service accounts.
-    fn add(&mut self, identity: Identity) -> String {
-        let claims = format!("{{\"sub\":{:?}}}", identity.user);
+    fn add(&mut self, user: &str, rights: Rights) -> String {
+        let claims = format!("{{\"sub\":{user:?}}}");
         let [head, claims, signature] =
             ["{\"alg\":\"RS256\"}", &claims, &random_uid()].map(|part| URL_SAFE_NO_PAD.encode(part));
         let token = format!("{head}.{claims}.{signature}");
-        self.0.insert(token.clone(), identity);
+        let identity = Identity {
+            rights,
+            ..self.without_token(user.to_owned(), Vec::new())
+        };
+        self.tokens.insert(token.clone(), identity);
         token
     }
 
     pub(super) fn revoke(&mut self, token: &str) {
-        self.0.remove(token);
+        self.tokens.remove(token);
     }
 
-    /// Without credentials a request is anonymous; with a bearer token that is not valid it is refused.
-    pub(super) fn authenticate(&self, request: &Request) -> Result<Identity, Reply> {
-        let mut words = request.header("authorization").unwrap_or_default().splitn(2, ' ');
-        let scheme = words.next().unwrap_or_default();
-        let token = words.next().unwrap_or_default().trim();
-        if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-            return Ok(Identity {
-                user: "system:anonymous".into(),
-                rights: Rights::OnSecrets(Vec::new()),
-            });
+    fn without_token(&self, user: String, groups: Vec<String>) -> Identity {
+        let subjects = [&user].into_iter().chain(&groups);
+        let rules = subjects
+            .filter_map(|subject| self.rights.get(subject))
+            .flatten()
+            .cloned();
+        Identity {
+            rights: Rights::OnSecrets(rules.collect()),
+            user,
+            uid: String::new(),
+            groups,
+            extra: Vec::new(),
         }
-        self.0.get(token).cloned().ok_or_else(refusal::unauthorized)
+    }
+
+    /// In the real server's order: the client certificate, then what stands in the header. Without credentials a request is
+    /// anonymous; with some that are not valid it is refused. Then as whom it is to act.
+    pub(super) fn authenticate(&self, request: &Request) -> Result<Identity, Reply> {
+        let sender = match request.client.as_deref().and_then(subject::of) {
+            Some((user, groups)) => self.without_token(user, groups),
+            None => self.by_header(request)?,
+        };
+        self.impersonated(sender, request)
+    }
+
+    fn by_header(&self, request: &Request) -> Result<Identity, Reply> {
+        let mut words = request.header("authorization").unwrap_or_default().splitn(2, ' ');
+        let scheme = words.next().unwrap_or_default().to_ascii_lowercase();
+        let credentials = words.next().unwrap_or_default().trim();
+        match scheme.as_str() {
+            "bearer" if !credentials.is_empty() => {
+                self.tokens.get(credentials).cloned().ok_or_else(refusal::unauthorized)
+            }
+            "basic" => {
+                let pair = STANDARD
+                    .decode(credentials)
+                    .ok()
+                    .and_then(|pair| String::from_utf8(pair).ok());
+                let pair = pair.ok_or_else(refusal::unauthorized)?;
+                let (user, password) = pair.split_once(':').ok_or_else(refusal::unauthorized)?;
+                if self.passwords.get(user).is_some_and(|right| right == password) {
+                    Ok(self.without_token(user.to_owned(), Vec::new()))
+                } else {
+                    Err(refusal::unauthorized())
+                }
+            }
+            _ => Ok(self.without_token("system:anonymous".into(), Vec::new())),
+        }
+    }
+
+    fn impersonated(&self, sender: Identity, request: &Request) -> Result<Identity, Reply> {
+        let all = |name: &str| {
+            let headers = request.headers.iter().filter(|(n, _)| n == name);
+            headers.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+        };
+        let prefix = "impersonate-extra-";
+        let extra = request.headers.iter().filter_map(|(name, value)| {
+            let name = percent_decode(name.strip_prefix(prefix)?);
+            Some((name, value.clone()))
+        });
+        let (groups, extra) = (all("impersonate-group"), extra.collect::<Vec<_>>());
+        let uid = request.header("impersonate-uid").unwrap_or_default().to_owned();
+        let Some(user) = request.header("impersonate-user") else {
+            if groups.is_empty() && extra.is_empty() && uid.is_empty() {
+                return Ok(sender);
+            }
+            return Err(refusal::bad_request(
+                "requested impersonation without impersonating a user",
+            ));
+        };
+        let may = match &sender.rights {
+            Rights::All => true,
+            Rights::OnSecrets(rules) => {
+                let mut everywhere = rules.iter().filter(|(namespace, _)| namespace == "*");
+                everywhere.any(|(_, verbs)| verbs.iter().any(|verb| verb == "impersonate"))
+            }
+        };
+        if !may {
+            let why = format!(
+                "User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
+                sender.user
+            );
+            return Err(refusal::forbidden("users", "", Some(user), &why));
+        }
+        Ok(Identity {
+            uid,
+            extra,
+            ..self.without_token(user.to_owned(), groups)
+        })
     }
 }
 

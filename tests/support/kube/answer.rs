@@ -5,7 +5,7 @@ use serde_json::json;
 use super::options::{self, Options};
 use super::route::{self, Form, Resource};
 use super::write::Write;
-use super::{State, discovery, list, refusal, status, watch};
+use super::{Asked, State, discovery, list, refusal, status, watch};
 use crate::support::server::{Reply, Request};
 
 impl State {
@@ -18,11 +18,20 @@ impl State {
             ));
             return Err(refusal::bad_request(format!("unknown query parameter {name:?}")));
         }
-        let identity = self.tokens.authenticate(request)?;
+        let identity = self.known.authenticate(request)?;
         let Some(resource) = Resource::from_path(&request.path) else {
             identity.authorize_path(&request.method, &request.path)?;
             return Ok(discovery::answer(request));
         };
+        if resource.is_secrets() {
+            self.asked.push(Asked {
+                user: identity.user.clone(),
+                uid: identity.uid.clone(),
+                groups: identity.groups.clone(),
+                extra: identity.extra.clone(),
+                what: format!("{} {}", request.method, request.path),
+            });
+        }
         let options = Options::parse(request);
         let unread = Options::default();
         identity.authorize(&request.method, &resource, options.as_ref().unwrap_or(&unread))?;

@@ -13,6 +13,7 @@ mod access;
 mod answer;
 mod decode;
 mod discovery;
+mod front;
 mod go;
 mod list;
 mod managed;
@@ -25,6 +26,7 @@ mod route;
 mod selector;
 pub mod status;
 mod store;
+mod subject;
 mod table;
 mod validate;
 mod watch;
@@ -42,7 +44,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::server::{Reply, Request, Server, Service};
-use access::Tokens;
+use access::Known;
+use front::Front;
 use object::Secret;
 use store::Store;
 
@@ -51,20 +54,34 @@ pub struct Cluster {
     state: Mutex<State>,
 }
 
+/// A request for Secrets, and who it was taken to be from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub user: String,
+    pub uid: String,
+    pub groups: Vec<String>,
+    /// Names and values, in the order they came.
+    pub extra: Vec<(String, String)>,
+    /// `GET /api/v1/namespaces/t/secrets`
+    pub what: String,
+}
+
 struct State {
     store: Store,
-    tokens: Tokens,
+    known: Known,
+    asked: Vec<Asked>,
     violations: Vec<String>,
     clock_offset: i64,
 }
 
 impl Cluster {
     pub fn new() -> Arc<Cluster> {
-        let (store, tokens) = (Store::new(), Tokens::default());
+        let (store, known) = (Store::new(), Known::default());
         Arc::new(Cluster {
             state: Mutex::new(State {
                 store,
-                tokens,
+                known,
+                asked: Vec::new(),
                 violations: Vec::new(),
                 clock_offset: 0,
             }),
@@ -76,20 +93,61 @@ impl Cluster {
         Server::start(host, Arc::clone(self) as Arc<dyn Service>, Some(tls))
     }
 
+    /// Serves HTTPS on a free port of `host` under a path such as `/k8s/clusters/c-1`.
+    pub fn start_under(self: &Arc<Self>, prefix: &str, host: &str, tls: Arc<rustls::ServerConfig>) -> Server {
+        let service = Front {
+            cluster: Arc::clone(self),
+            prefix: prefix.to_owned(),
+            token: None,
+        };
+        Server::start(host, Arc::new(service), Some(tls))
+    }
+
+    /// Serves HTTP without TLS on a free port of `host`, and asks the cluster as whoever has `token`.
+    pub fn start_plain(self: &Arc<Self>, host: &str, token: String) -> Server {
+        let service = Front {
+            cluster: Arc::clone(self),
+            prefix: String::new(),
+            token: Some(token),
+        };
+        Server::start(host, Arc::new(service), None)
+    }
+
+    /// What a user or a group may that comes by client certificate, password or impersonation. Rules as for
+    /// [`Cluster::token`]; `impersonate` for `*` allows to act as anybody.
+    pub fn grant(&self, subject: &str, rules: &[(&str, &[&str])]) {
+        self.state().known.grant(subject, rules);
+    }
+
+    /// From now on the user is known by this password.
+    pub fn set_password(&self, user: &str, password: &str) {
+        self.state().known.set_password(user, password);
+    }
+
+    /// Who asked for what of Secrets, in order of arrival, whether they were allowed to or not.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.state().asked.clone()
+    }
+
+    /// Forgets who asked.
+    pub fn forget_asked(&self) {
+        self.state().asked.clear();
+    }
+
     /// Issues a token for a user such as `system:serviceaccount:t:rot`; a rule is a namespace, or `*` for all and for
     /// the cluster scope, and verbs on Secrets (`*` for all).
     pub fn token(&self, user: &str, rules: &[(&str, &[&str])]) -> String {
-        self.state().tokens.issue(user, rules)
+        self.state().known.issue(user, rules)
     }
 
     /// Issues a token that may do everything.
     pub fn token_for_admin(&self) -> String {
-        self.state().tokens.issue_for_admin()
+        self.state().known.issue_for_admin()
     }
 
     /// From now on the token is answered with 401.
     pub fn revoke(&self, token: &str) {
-        self.state().tokens.revoke(token);
+        self.state().known.revoke(token);
     }
 
     pub fn add_namespace(&self, name: &str) {

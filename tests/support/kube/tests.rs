@@ -33,6 +33,7 @@ impl Client {
             raw_query: query.into(),
             headers,
             body,
+            client: None,
         })
     }
 

@@ -23,6 +23,7 @@ fn list_users() -> Request {
             ),
         ],
         body: Vec::new(),
+        client: None,
     }
 }
 

@@ -1,0 +1,5 @@
+//! How clusters and accounts are reached, told the way that people know from other tools.
+
+mod exec;
+mod kubeconfig;
+mod renewal;
