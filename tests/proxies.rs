@@ -329,6 +329,9 @@ fn a_login_is_never_shown() {
     }
 }
 
+const NO_HOST: &str = "it is no URL of a host; expected `http://host:port` or `http://user:password@host:port`, user and \
+                       password percent-encoded";
+
 #[test]
 fn a_variable_that_names_no_proxy_is_refused() {
     for (name, value, why) in [
@@ -337,16 +340,8 @@ fn a_variable_that_names_no_proxy_is_refused() {
             "socks4://p:1",
             "its scheme is `socks4`; expected `http`, `https`, `socks5` or `socks5h`",
         ),
-        (
-            "http_proxy",
-            "http://p:port",
-            "it is no URL of a host; expected `http://host:port`",
-        ),
-        (
-            "https_proxy",
-            "somebody:hunter2@",
-            "it is no URL of a host; expected `http://host:port`",
-        ),
+        ("http_proxy", "http://p:port", NO_HOST),
+        ("https_proxy", "somebody:hunter2@", NO_HOST),
         (
             "HTTP_PROXY",
             "http://somebody:hunter2%@p",

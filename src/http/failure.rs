@@ -264,3 +264,86 @@ pub(super) fn reason(error: &io::Error) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::proxy::Hop;
+    use super::super::proxy_address::ProxyAddress;
+    use super::*;
+
+    /// What no stand-in can bring about: a name that is not resolved in time, and a connection that is not made in time.
+    #[test]
+    fn every_phase_has_its_words() {
+        let limit = Duration::from_millis(3_333);
+        for (phase, words) in [
+            (
+                Phase::Resolve,
+                "the host name was not resolved within 3.3 s; see that the address is right and can be reached from here",
+            ),
+            (
+                Phase::Connect,
+                "no connection within 3.3 s; see that the address is right and can be reached from here",
+            ),
+            (
+                Phase::Tls,
+                "no TLS connection within 3.3 s; see that the address is right, and that TLS is spoken at that port",
+            ),
+            (Phase::Exchange, "no complete answer within 3.3 s; run again later"),
+        ] {
+            let problem = Problem::TimedOut { phase, limit };
+            let failure = Failure {
+                problem,
+                delivery: Delivery::NotSent,
+            };
+            assert_eq!(format!("{failure}; {}", failure.advice().unwrap()), words);
+            assert!(failure.passes());
+        }
+        let address = ProxyAddress::parse("socks5://u:p@proxy").unwrap();
+        let hop = Hop {
+            address: &address,
+            setting: "proxy-url",
+        };
+        let reached = "see that `proxy-url` is right and the proxy can be reached from here";
+        for (phase, words) in [
+            (
+                Phase::Resolve,
+                "the host name of the proxy socks5://proxy:1080 was not resolved",
+            ),
+            (Phase::Connect, "no connection to the proxy socks5://proxy:1080"),
+        ] {
+            let failure = Failure::of_proxy(hop.failure(ProxyProblem::TimedOut { phase, limit }));
+            assert_eq!(failure.to_string(), format!("{words} within 3.3 s"));
+            assert_eq!(failure.advice().as_deref(), Some(reached));
+            assert!(failure.passes());
+        }
+        // No exceptions can be named for the proxy of a kubeconfig.
+        let failure = Failure::of_proxy(hop.failure(ProxyProblem::Socks(2)));
+        assert_eq!(
+            failure.advice().as_deref(),
+            Some("have the server allowed by the proxy")
+        );
+    }
+
+    /// Only what ureq and rustls say of the way there is certain not to have been sent.
+    #[test]
+    fn what_can_have_been_sent() {
+        let io = |error| ureq::Error::Io(io::Error::other(error));
+        let alert = |alert| io(rustls::Error::AlertReceived(alert));
+        for (error, delivery) in [
+            (ureq::Error::HostNotFound, Delivery::NotSent),
+            (ureq::Error::Timeout(ureq::Timeout::Resolve), Delivery::NotSent),
+            (ureq::Error::Timeout(ureq::Timeout::Connect), Delivery::NotSent),
+            (ureq::Error::Timeout(ureq::Timeout::Global), Delivery::Unknown),
+            (ureq::Error::Timeout(ureq::Timeout::RecvResponse), Delivery::Unknown),
+            (alert(rustls::AlertDescription::CertificateRequired), Delivery::NotSent),
+            (alert(rustls::AlertDescription::InternalError), Delivery::Unknown),
+            (io(rustls::Error::DecryptError), Delivery::Unknown),
+            (ureq::Error::Io(io::ErrorKind::BrokenPipe.into()), Delivery::Unknown),
+            (ConnectFailure::Tls(TlsFailure::TimedOut).into(), Delivery::NotSent),
+        ] {
+            let text = error.to_string();
+            let failure = Failure::from_ureq(error, Duration::from_secs(30));
+            assert_eq!(failure.delivery, delivery, "{text}: {failure}");
+        }
+    }
+}

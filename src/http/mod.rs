@@ -2,6 +2,10 @@
 //!
 //! Only this module knows ureq. What it adds to it is what the callers must know and ureq does not tell: whether a request
 //! that failed can have reached the other side at all ([`Delivery`]), and in plain words what went wrong.
+//!
+//! A connection is built by `connect` from parts: names and TCP there, the way through a proxy in `tunnel` (`connect_method`,
+//! `socks`, or `forward` for plain `http`), TLS in `tls` with `roots` and `identity`. Which proxy is decided in `proxy`, without
+//! I/O. What goes wrong ends in `failure`.
 
 mod connect;
 mod connect_method;

@@ -77,7 +77,10 @@ impl fmt::Display for ProxyError {
                 f,
                 "its scheme is `{scheme}`; expected `http`, `https`, `socks5` or `socks5h`"
             ),
-            ProxyError::Host => f.write_str("it is no URL of a host; expected `http://host:port`"),
+            ProxyError::Host => f.write_str(
+                "it is no URL of a host; expected `http://host:port` or `http://user:password@host:port`, user and password \
+                 percent-encoded",
+            ),
             ProxyError::Login => f.write_str(
                 "its user name or password has a `%` that begins no percent-encoding, or a control character; write `%` as \
                  `%25`",
@@ -104,7 +107,12 @@ impl ProxyAddress {
             _ if scheme.contains(['@', ':']) => return Err(ProxyError::NoScheme),
             _ => return Err(ProxyError::Scheme(one_line(scheme))),
         };
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, ignored) = rest.split_at(end);
+        // Most likely a password with a slash in it, of which nothing may be taken for a host and shown.
+        if ignored.contains('@') {
+            return Err(ProxyError::Host);
+        }
         let (login, host) = match authority.rsplit_once('@') {
             Some((login, host)) => (Some(self::login(login)?), host),
             None => (None, authority),
@@ -210,6 +218,8 @@ mod tests {
             ("http://proxy:99999", ProxyError::Host),
             ("http://two words", ProxyError::Host),
             ("http://::1:3128", ProxyError::Host),
+            ("http://u:8080/x@proxy", ProxyError::Host),
+            ("http://u#p@proxy", ProxyError::Host),
             ("http://u:50%@proxy", ProxyError::Login),
             ("http://u:%zz@proxy", ProxyError::Login),
             ("http://u:%0d%0a@proxy", ProxyError::Login),

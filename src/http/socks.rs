@@ -1,6 +1,6 @@
 //! SOCKS 5 (RFC 1928), with a user name and a password (RFC 1929), over any stream. The proxy resolves the server's name.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::IpAddr;
 
 use super::proxy_address::Login;
@@ -41,7 +41,7 @@ pub(super) fn connect(
         (NO_METHOD, _) => return Err(ProxyProblem::Login.into()),
         _ => return Err(ProxyProblem::NoProxy.into()),
     }
-    stream.write_all(&connect_request(host, port))?;
+    stream.write_all(&connect_request(host, port)?)?;
     let [version, code, _, kind] = read(stream)?;
     if version != VERSION {
         return Err(ProxyProblem::NoProxy.into());
@@ -78,7 +78,7 @@ fn login_request(login: &Login) -> Sensitive<Vec<u8>> {
     Sensitive::new(bytes)
 }
 
-fn connect_request(host: &str, port: u16) -> Vec<u8> {
+fn connect_request(host: &str, port: u16) -> io::Result<Vec<u8>> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let mut bytes = vec![VERSION, CONNECT, 0];
     match host.parse() {
@@ -91,14 +91,14 @@ fn connect_request(host: &str, port: u16) -> Vec<u8> {
             bytes.extend_from_slice(&address.octets());
         }
         Err(_) => {
-            // No host name is longer than 253 bytes; the rest of a longer one would resolve no better.
-            let name = &host.as_bytes()[..host.len().min(255)];
-            bytes.extend_from_slice(&[3, name.len() as u8]);
-            bytes.extend_from_slice(name);
+            // No host name is longer than 253 bytes.
+            let length = u8::try_from(host.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+            bytes.extend_from_slice(&[3, length]);
+            bytes.extend_from_slice(host.as_bytes());
         }
     }
     bytes.extend_from_slice(&port.to_be_bytes());
-    bytes
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -168,5 +168,7 @@ mod tests {
         ] {
             assert_eq!(run("h", login.as_ref(), answers).0, end, "{answers:?}");
         }
+        let long = "h".repeat(256);
+        assert_eq!(run(&long, None, b"\x05\x00").0, "invalid input parameter");
     }
 }

@@ -126,3 +126,50 @@ pub(super) fn about_the_client(alert: AlertDescription) -> bool {
             | AlertDescription::AccessDenied
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rare_words() {
+        let invalid = rustls::Error::InvalidCertificate;
+        for (error, words) in [
+            (
+                rustls::Error::AlertReceived(AlertDescription::ProtocolVersion),
+                "the server speaks neither TLS 1.2 nor TLS 1.3",
+            ),
+            (
+                rustls::Error::AlertReceived(AlertDescription::AccessDenied),
+                "the server does not accept the client certificate (AccessDenied)",
+            ),
+            (
+                invalid(CertificateError::Expired),
+                "the server's certificate has expired",
+            ),
+            (
+                invalid(CertificateError::NotValidYet),
+                "the server's certificate is not valid yet",
+            ),
+            (
+                invalid(CertificateError::NotValidForName),
+                "the server's certificate is for another name",
+            ),
+            (
+                invalid(CertificateError::BadSignature),
+                "invalid peer certificate: BadSignature",
+            ),
+        ] {
+            assert_eq!(tls_reason(&error), words);
+        }
+    }
+
+    #[test]
+    fn names_and_dates_as_people_write_them() {
+        assert_eq!(bare("DnsName(\"*.example.com\")"), "*.example.com");
+        assert_eq!(bare("IpAddress(0::1)"), "::1");
+        assert_eq!(bare("IpAddress(10.96.0.1)"), "10.96.0.1");
+        assert_eq!(date(1_795_409_154), "2026-11-23T04:45:54Z");
+        assert_eq!(date(u64::MAX), "18446744073709551615 s after 1970");
+    }
+}

@@ -144,7 +144,7 @@ fn nothing_secret_that_a_plugin_prints_is_repeated() {
         plugin(&world, &script);
         for level in ["info", "trace"] {
             let run = world.check(program(&world, &["rotate"]).env("RUST_LOG", level));
-            let command = format!("{}/./plugin", world.files.path().display());
+            let command = format!("{}/plugin", world.files.path().display());
             assert_eq!(
                 run.log(&world).last().unwrap(),
                 &format!(
@@ -192,4 +192,32 @@ fn an_entry_for_eks_that_is_not_understood_is_refused() {
     );
     assert_eq!(run.code, Some(1));
     assert_eq!(world.aws.operations(), Vec::<String>::new());
+}
+
+/// On a terminal, which util-linux's `script` makes: the plugin's question is shown, and it gets the answer.
+#[test]
+fn a_plugin_may_ask_a_person() {
+    let world = World::with_key_secret();
+    plugin(
+        &world,
+        &format!(
+            "printf 'Code? ' >&2\nread answer\necho \"$answer\" > answer\n{}",
+            issuing("")
+        ),
+    );
+    let user = "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, interactiveMode: Always}";
+    let typed = by_config(&world, &config(&world.kube.url(), user), &["rotate"]).quoted();
+    let script = "echo 123456 | script -qec \"$COMMAND\" /dev/null";
+    let run = Program::new("/bin/sh")
+        .args(&["-c", script])
+        .env("PATH", "/usr/bin:/bin")
+        .env("AWS_ENDPOINT_URL", world.aws.url())
+        .env("COMMAND", typed)
+        .run();
+    let plugin = world.file("plugin");
+    let question = format!("WARN  {plugin} says: Code?");
+    assert!(run.stdout.contains(&question), "{}", run.stdout);
+    assert_eq!(run.code, Some(0));
+    assert_eq!(fs::read_to_string(world.file("answer")).unwrap(), "123456\n");
+    world.assert_rotated();
 }

@@ -1,4 +1,4 @@
-//! `NO_PROXY` as the real curl reads it, and as this program does.
+//! The proxy variables as the real curl reads them, and as this program does.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -9,9 +9,9 @@ use std::thread;
 
 use aws_iam_credential_rotate::http::NoProxy;
 
-use crate::support::program::Program;
-use crate::support::proxy::{Kind, Setup, StandInProxy};
-use crate::tools::required;
+use crate::support::program::{Program, World};
+use crate::support::proxy::{Conduct, Kind, Setup, StandInProxy};
+use crate::tools::{program, required, run};
 
 /// Where this program decides otherwise than curl, and why.
 type Differs = Option<&'static str>;
@@ -166,4 +166,179 @@ fn no_proxy_is_read_as_curl_reads_it() {
         curl_goes_directly("example.com", "example.com", 80, true),
         "in lower case"
     );
+}
+
+/// Proxies that refuse: `A` and `B`, and `S` by SOCKS.
+struct Refusing {
+    a: StandInProxy,
+    b: StandInProxy,
+    socks: StandInProxy,
+}
+
+impl Refusing {
+    fn new() -> Refusing {
+        let refusing = || {
+            let mut setup = Setup::new(Kind::Http);
+            setup.conduct = Conduct::Says(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec());
+            StandInProxy::start(setup)
+        };
+        Refusing {
+            a: refusing(),
+            b: refusing(),
+            socks: {
+                let mut setup = Setup::new(Kind::Socks);
+                setup.conduct = Conduct::Replies(2);
+                StandInProxy::start(setup)
+            },
+        }
+    }
+
+    /// The program with these variables, `A`, `B` and `S` in place of the proxies' addresses.
+    fn with(&self, program: Program, variables: &[(&str, &str)]) -> Program {
+        variables.iter().fold(program, |program, (name, value)| {
+            let value = value.replace('A', &self.a.address()).replace('B', &self.b.address());
+            let value = value.replace('S', &self.socks.address());
+            program.env(name, value)
+        })
+    }
+
+    /// Which of them was asked, and how: `A: CONNECT host:443`.
+    fn asked(&self) -> Vec<String> {
+        let named = |name: &'static str, proxy: &StandInProxy| {
+            let short = |asked: String| asked.replace("POST ", "").replace("GET ", "");
+            let asked = proxy
+                .asked()
+                .into_iter()
+                .map(move |asked| format!("{name}: {}", short(asked)));
+            asked.collect::<Vec<_>>()
+        };
+        [named("A", &self.a), named("B", &self.b), named("S", &self.socks)].concat()
+    }
+}
+
+/// Where curl does otherwise, it asks no proxy here, and this is why.
+#[test]
+fn where_curl_chooses_otherwise() {
+    let world = World::with_key_secret();
+    for (kind, variable, scheme, url, asked, why) in [
+        (
+            Kind::Http,
+            "HTTP_PROXY",
+            "http",
+            "http://aws.test",
+            "POST http://aws.test/",
+            "curl fears a CGI's `Proxy` header, which this program can never be handed; Go and the AWS CLI read it",
+        ),
+        (
+            Kind::Socks,
+            "https_proxy",
+            "socks5",
+            "https://aws.test",
+            "SOCKS aws.test:443",
+            "curl resolves the name itself with `socks5`, and `kubectl` never; `socks5h` is the same for all",
+        ),
+    ] {
+        let mut setup = Setup::new(kind);
+        setup.conduct = match kind {
+            Kind::Http => Conduct::Says(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec()),
+            Kind::Socks => Conduct::Replies(2),
+        };
+        let proxy = StandInProxy::start(setup);
+        let value = format!("{scheme}://{}", proxy.address());
+        let curl = Program::new(required("CURL")).args(&["--disable", "--silent", &format!("{url}/")]);
+        let curl = curl.args(&["--connect-timeout", "5"]).env(variable, &value);
+        assert_ne!(curl.run().code, Some(0), "{why}");
+        // It has at most said hello.
+        let by_curl = proxy.asked();
+        assert!(
+            by_curl.iter().all(|asked| asked == "SOCKS"),
+            "no longer so: {why}: {by_curl:?}"
+        );
+        let program = program(&world).arg("rotate").env("AWS_ENDPOINT_URL", url);
+        assert_eq!(run(&world, program.env(variable, &value)).code, Some(1));
+        assert_eq!(proxy.asked()[by_curl.len()..], [asked]);
+    }
+}
+
+/// Which variable counts, what may be left out of its value, and what the proxy is asked for.
+#[test]
+fn the_proxy_is_chosen_and_asked_as_curl_does() {
+    type Variables = &'static [(&'static str, &'static str)];
+    let rows: &[(Variables, &str, &str)] = &[
+        (
+            &[("https_proxy", "http://A")],
+            "https://aws.test",
+            "A: CONNECT aws.test:443",
+        ),
+        (
+            &[("HTTPS_PROXY", "http://A")],
+            "https://aws.test",
+            "A: CONNECT aws.test:443",
+        ),
+        (
+            &[("HTTPS_PROXY", "A")],
+            "https://aws.test:8443",
+            "A: CONNECT aws.test:8443",
+        ),
+        (
+            &[("HTTPS_PROXY", "HTTP://A/")],
+            "https://aws.test",
+            "A: CONNECT aws.test:443",
+        ),
+        (
+            &[("https_proxy", "A"), ("HTTPS_PROXY", "B")],
+            "https://aws.test",
+            "A: CONNECT aws.test:443",
+        ),
+        (
+            &[("https_proxy", ""), ("HTTPS_PROXY", "B")],
+            "https://aws.test",
+            "B: CONNECT aws.test:443",
+        ),
+        (
+            &[("https_proxy", "A"), ("http_proxy", "B")],
+            "https://aws.test",
+            "A: CONNECT aws.test:443",
+        ),
+        (
+            &[("https_proxy", "A"), ("http_proxy", "B")],
+            "http://aws.test",
+            "B: http://aws.test/",
+        ),
+        (
+            &[("http_proxy", "A")],
+            "http://aws.test:8080",
+            "A: http://aws.test:8080/",
+        ),
+        (&[("http_proxy", "A")], "http://[::1]:8080", "A: http://[::1]:8080/"),
+        (&[("https_proxy", "A")], "https://[::1]", "A: CONNECT [::1]:443"),
+        (
+            &[("https_proxy", "u:p%40q@A")],
+            "https://aws.test",
+            "A: CONNECT aws.test:443 as u:p@q",
+        ),
+        (
+            &[("http_proxy", "http://u@A")],
+            "http://aws.test",
+            "A: http://aws.test/ as u:",
+        ),
+        (
+            &[("https_proxy", "A"), ("no_proxy", "b.test"), ("NO_PROXY", "aws.test")],
+            "https://aws.test",
+            "A: CONNECT aws.test:443",
+        ),
+    ];
+    let world = World::with_key_secret();
+    for (variables, url, asked) in rows {
+        let curls = Refusing::new();
+        let curl = Program::new(required("CURL")).args(&["--disable", "--silent", "--globoff", &format!("{url}/")]);
+        curls.with(curl, variables).run();
+        assert_eq!(curls.asked(), [*asked], "curl: {variables:?} {url}");
+
+        let ours = Refusing::new();
+        let program = program(&world).arg("rotate").env("AWS_ENDPOINT_URL", url);
+        let run = run(&world, ours.with(program, variables));
+        assert_eq!(ours.asked(), [*asked], "{variables:?} {url}: {:?}", run.log(&world));
+        assert_eq!(run.code, Some(1));
+    }
 }

@@ -101,6 +101,14 @@ impl Program {
             .join(" ")
     }
 
+    /// As a shell takes it, without the environment.
+    pub fn quoted(&self) -> String {
+        let quote = |word: &str| format!("'{}'", word.replace('\'', "'\\''"));
+        let path = self.path.display().to_string();
+        let words = [&path].into_iter().chain(&self.arguments);
+        words.map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+    }
+
     /// Starts it, its output piped.
     pub fn start(&self) -> Child {
         Command::new(&self.path)

@@ -59,7 +59,11 @@ pub(in crate::kube) fn issue(plugin: &Plugin, cluster: &Cluster, native: &Native
             return match eks::recognise(plugin) {
                 Some(wanted) => issue_natively(wanted, native).map_err(|why| error(Problem::Native(why))),
                 None => Err(error(Problem::NotFound {
-                    hint: plugin.install_hint.as_deref().map(one_line),
+                    // Hints are written in several lines, and the address is in the last.
+                    hint: plugin.install_hint.as_deref().map(|hint| {
+                        let words: Vec<&str> = hint.split_whitespace().collect();
+                        one_line(&words.join(" "))
+                    }),
                 })),
             };
         }
@@ -70,7 +74,7 @@ pub(in crate::kube) fn issue(plugin: &Plugin, cluster: &Cluster, native: &Native
     let stdout = wait(child, limit, |line| {
         // A person that is to answer must see what is asked.
         if interactive {
-            log::info!("{}: {line}", plugin.command.display());
+            log::warn!("{} says: {line}", plugin.command.display());
         }
     });
     let stdout = stdout.map_err(error)?;
@@ -116,7 +120,13 @@ fn wait(mut child: Child, limit: Option<Duration>, mut see: impl FnMut(&str)) ->
                 said.add(&bytes, &mut see);
                 true
             }
-            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Timeout) => {
+                // Nobody ends the line that asks for something.
+                if limit.is_none() {
+                    said.end_line(&mut see);
+                }
+                true
+            }
             Err(RecvTimeoutError::Disconnected) => {
                 thread::sleep(POLL);
                 false
@@ -145,6 +155,7 @@ fn wait(mut child: Child, limit: Option<Duration>, mut see: impl FnMut(&str)) ->
         }
         match ended {
             Some((status, at)) if !open || at.elapsed() > LINGER => {
+                said.end_line(&mut see);
                 let printed = Sensitive::new(printed);
                 if status.success() {
                     return Ok(printed);
@@ -193,15 +204,19 @@ impl Lines {
     fn add(&mut self, bytes: &[u8], mut see: impl FnMut(&str)) {
         for &byte in bytes {
             if byte == b'\n' {
-                if let Some(line) = readable(&self.begun) {
-                    see(&line);
-                    self.last = Some(line);
-                }
-                self.begun.clear();
+                self.end_line(&mut see);
             } else if self.begun.len() < LONGEST_LINE {
                 self.begun.push(byte);
             }
         }
+    }
+
+    fn end_line(&mut self, see: &mut impl FnMut(&str)) {
+        if let Some(line) = readable(&self.begun) {
+            see(&line);
+            self.last = Some(line);
+        }
+        self.begun.clear();
     }
 
     fn last(&self) -> Option<String> {
@@ -233,6 +248,20 @@ mod tests {
             assert_eq!(line, "said")
         });
         assert!(printed.unwrap().expose() == b"one");
+    }
+
+    #[test]
+    fn a_question_is_seen_before_it_is_answered() {
+        let folder = std::env::temp_dir().join(format!("question-{}", std::process::id()));
+        let script = format!(
+            "printf 'code: ' >&2; while [ ! -e '{0}' ]; do sleep 0.01; done; rm '{0}'",
+            folder.display()
+        );
+        let answer = |line: &str| {
+            assert_eq!(line, "code:");
+            std::fs::write(&folder, "").unwrap();
+        };
+        assert!(wait(shell(&script), None, answer).is_ok());
     }
 
     #[test]

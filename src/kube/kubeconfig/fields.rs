@@ -2,7 +2,7 @@
 //! passed over, `null` and an empty text count as not there, and a wrong type is an error.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -92,7 +92,7 @@ impl<'v> Fields<'v> {
 
     /// A path; one that is relative is meant from `directory`.
     pub(super) fn path(&self, name: &str, directory: &Path) -> Result<Option<PathBuf>, FieldError> {
-        Ok(self.text(name)?.map(|text| directory.join(text)))
+        Ok(self.text(name)?.map(|text| meant_from(directory, &text)))
     }
 
     pub(super) fn flag(&self, name: &str) -> Result<bool, FieldError> {
@@ -141,6 +141,25 @@ impl<'v> Fields<'v> {
             Some(other) => Err(wrong_type(self.place(name), other, "a list")),
         }
     }
+}
+
+/// A relative path is put behind `directory`, and `..` takes a folder away as it is written, not where a link leads to: so
+/// does Go.
+pub(super) fn meant_from(directory: &Path, text: &str) -> PathBuf {
+    if Path::new(text).is_absolute() {
+        return PathBuf::from(text);
+    }
+    let mut path = PathBuf::new();
+    for component in directory.join(text).components() {
+        match component {
+            Component::ParentDir => {
+                path.pop();
+            }
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => path.push(component),
+        }
+    }
+    path
 }
 
 fn wrong_type(field: String, found: &Value, expected: &str) -> FieldError {

@@ -5,8 +5,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use zeroize::Zeroize;
 
-use super::fields::{FieldError, Fields};
+use super::fields::{FieldError, Fields, meant_from};
 use super::yaml;
 use crate::kube::access::Impersonation;
 use crate::kube::exec;
@@ -107,8 +108,8 @@ impl Config {
     ///
     /// What is no YAML, another kind of document, a field of the wrong type, two things of one kind with the same name.
     pub fn parse(text: &str, directory: &Path) -> Result<Config, Error> {
-        let value = yaml::parse(text).map_err(|error| Error(error.to_string()))?;
-        let file = Fields::of_file(&value)?;
+        let value = Wiped(yaml::parse(text).map_err(|error| Error(error.to_string()))?);
+        let file = Fields::of_file(&value.0)?;
         for (name, expected) in [("apiVersion", "v1"), ("kind", "Config")] {
             if let Some(found) = file.text(name)?.filter(|found| found != expected) {
                 let found = crate::error::one_line(&found);
@@ -126,6 +127,23 @@ impl Config {
     /// Nothing is in it: as good as no file.
     pub fn is_empty(&self) -> bool {
         self.current_context.is_none() && self.contexts.is_empty() && self.clusters.is_empty() && self.users.is_empty()
+    }
+}
+
+/// The content of a file, in which secrets stand anywhere.
+struct Wiped(Value);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        fn wipe(value: &mut Value) {
+            match value {
+                Value::String(text) => text.zeroize(),
+                Value::Array(items) => items.iter_mut().for_each(wipe),
+                Value::Object(map) => map.values_mut().for_each(wipe),
+                Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            }
+        }
+        wipe(&mut self.0);
     }
 }
 
@@ -247,7 +265,7 @@ fn exec_command(fields: &Fields<'_>, command: Option<&str>, directory: &Path) ->
     match command {
         None => Err(fields.error("command", "is missing")),
         Some(command) if command.contains('\0') => Err(fields.error("command", "holds a zero byte")),
-        Some(command) if command.contains('/') => Ok(directory.join(command)),
+        Some(command) if command.contains('/') => Ok(meant_from(directory, command)),
         Some(command) => Ok(PathBuf::from(command)),
     }
 }
@@ -326,11 +344,11 @@ mod tests {
             "/home/u/.kube/ca.crt"
         );
         let user = &config.users["u"];
-        assert_eq!(path(&user.token_file), "/home/u/.kube/../t");
+        assert_eq!(path(&user.token_file), "/home/u/t");
         assert_eq!(path(&user.client_key), "/k");
         assert_eq!(
             user.exec.as_ref().unwrap().as_ref().unwrap().command,
-            Path::new("/home/u/.kube/./x")
+            Path::new("/home/u/.kube/x")
         );
         assert_eq!(
             config.users["v"].exec.as_ref().unwrap().as_ref().unwrap().command,

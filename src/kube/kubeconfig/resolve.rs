@@ -159,7 +159,7 @@ fn identity(user: &User) -> Result<Option<Identity>, String> {
 fn credential(user: &User, has_identity: bool, told: exec::Cluster) -> Result<Credential, String> {
     if let Some(provider) = &user.auth_provider {
         return Err(format!(
-            "`auth-provider` (`{}`) is not understood, for client-go has given it up; expected `exec`, which the provider's own \
+            "`auth-provider` (`{}`) is not understood, for Kubernetes has given it up; expected `exec`, which the provider's own \
              tools write today",
             one_line(provider)
         ));

@@ -99,14 +99,14 @@ fn plugins_that_do_not() {
             ),
             Refused(
                 "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `no-such-plugin` is not there: get it \
-                 from",
+                 from somewhere",
             ),
         ),
         row(
             "not there, and no hint",
             v1(),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/./plugin` is not there; install \
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/plugin` is not there; install \
                  it, or correct `command` in the kubeconfig's user",
             ),
         ),
@@ -114,7 +114,7 @@ fn plugins_that_do_not() {
             "not executable",
             v1(),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/./plugin` cannot be started: \
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/plugin` cannot be started: \
                  Permission denied (os error 13)",
             ),
         )
@@ -123,7 +123,7 @@ fn plugins_that_do_not() {
             "failed",
             v1(),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/./plugin` failed with exit code \
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/plugin` failed with exit code \
                  3: log in first",
             ),
         )
@@ -132,7 +132,7 @@ fn plugins_that_do_not() {
             "rubbish",
             v1(),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/./plugin` printed no credential \
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/plugin` printed no credential \
                  that can be used: expected an `ExecCredential` in JSON, and it is none",
             ),
         )
@@ -141,7 +141,7 @@ fn plugins_that_do_not() {
             "another version",
             v1(),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/./plugin` printed no credential \
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/plugin` printed no credential \
                  that can be used: its apiVersion is `client.authentication.k8s.io/v1beta1`; the kubeconfig says \
                  `client.authentication.k8s.io/v1`",
             ),
@@ -151,7 +151,7 @@ fn plugins_that_do_not() {
             "nothing in the status",
             v1(),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/./plugin` printed no credential \
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/plugin` printed no credential \
                  that can be used: its `status` has neither a token nor a client certificate and its key",
             ),
         )
@@ -160,7 +160,7 @@ fn plugins_that_do_not() {
             "a certificate without a key",
             v1(),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/./plugin` printed no credential \
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/plugin` printed no credential \
                  that can be used: its `status` has only one of client certificate and key; expected both or none",
             ),
         )
@@ -169,7 +169,7 @@ fn plugins_that_do_not() {
             "a person is needed, and there is none",
             config(CLUSTER, &exec("v1", ", interactiveMode: Always")),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/./plugin` has to ask a person \
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: the exec plugin `FILES/plugin` has to ask a person \
                  (`interactiveMode: Always`), and standard input is no terminal; use a user that needs nobody",
             ),
         )

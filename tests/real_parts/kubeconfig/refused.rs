@@ -318,7 +318,17 @@ fn users_that_cannot_be_meant() {
             "auth-provider, which client-go gave up",
             with("auth-provider: {name: gcp, config: {cmd-path: gcloud}}"),
             Refused(
-                "ERROR user `u` of the kubeconfig: `auth-provider` (`gcp`) is not understood, for client-go has given it up; \
+                "ERROR user `u` of the kubeconfig: `auth-provider` (`gcp`) is not understood, for Kubernetes has given it up; \
+                 expected `exec`, which the provider's own tools write today",
+            ),
+        ),
+        row(
+            "auth-provider: oidc, with a token that cannot be renewed",
+            with(
+                "auth-provider: {name: oidc, config: {idp-issuer-url: 'https://127.0.0.1:1', client-id: c, id-token: a.b.c}}",
+            ),
+            Refused(
+                "ERROR user `u` of the kubeconfig: `auth-provider` (`oidc`) is not understood, for Kubernetes has given it up; \
                  expected `exec`, which the provider's own tools write today",
             ),
         ),
