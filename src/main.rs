@@ -60,7 +60,10 @@ fn run(typed: &Typed) -> u8 {
     };
     let tally = match &settings.job {
         Job::Rotate(settings) => rotate::run(kube, aws, settings, &interrupt),
-        Job::EcrUpdate(settings) => ecr_update::run(&kube, &aws, settings, &interrupt),
+        Job::EcrUpdate(job) => {
+            let ambient = aws::ambient::Chain::new(settings.ambient);
+            ecr_update::run(&kube, &aws, &ambient, job, &interrupt)
+        }
     };
     match tally {
         Ok(tally) => {

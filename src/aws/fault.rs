@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{AccessKeyId, Meaning, Refusal, Service};
+use super::credentials::SignedBy;
+use super::{Meaning, Refusal, Service};
 use crate::error::Fault;
 use crate::http::{self, Delivery, Problem};
 use crate::retry::Reaction;
@@ -14,8 +15,8 @@ pub struct Error {
     pub operation: &'static str,
     /// The service that was called.
     pub(super) service: Service,
-    /// The key that signed.
-    pub key: AccessKeyId,
+    /// Whose key signed.
+    pub(super) signed_by: SignedBy,
     /// The region it was meant for.
     pub(super) region: Box<str>,
     /// Where the call went.
@@ -108,7 +109,7 @@ impl Error {
 
     /// What was tried and what came back.
     pub fn without_advice(&self) -> String {
-        let tried = format!("{} with key {} at {}", self.operation, self.key, self.host());
+        let tried = format!("{}{} at {}", self.operation, self.signed_by, self.host());
         match &self.cause {
             Cause::Refused(refusal) => format!("{tried}: {refusal}"),
             Cause::NoAnswer(failure) => format!("{tried}: {failure}"),
@@ -141,7 +142,16 @@ impl Error {
             Cause::Unreadable { status, .. } if *status >= 500 => return Some("run again later".into()),
             Cause::Refused(_) | Cause::Unreadable { .. } | Cause::Unsignable(_) => {}
         }
-        match self.meaning()? {
+        let meaning = self.meaning()?;
+        match self.signed_by {
+            SignedBy::Pair(_) => {}
+            SignedBy::Ambient(_) | SignedBy::Nobody => {
+                if let Some(advice) = self.advice_on_ambient(meaning) {
+                    return Some(advice);
+                }
+            }
+        }
+        match meaning {
             Meaning::UnknownKey => Some(
                 "the key is deleted, inactive, of another partition, or too new; put a working pair into its Secret"
                     .into(),
@@ -164,6 +174,36 @@ impl Error {
             Meaning::LimitExceeded => Some("delete the key that is not needed and run again".into()),
             Meaning::RemoteFault => Some("run again later".into()),
             Meaning::NoSuchEntity | Meaning::Other => None,
+        }
+    }
+
+    /// Where credentials of this machine need another word than the pair of a Secret.
+    fn advice_on_ambient(&self, meaning: Meaning) -> Option<String> {
+        match meaning {
+            Meaning::UnknownKey => Some(
+                "the key is deleted, inactive, of another partition, or lacks its session token (`AWS_SESSION_TOKEN`)".into(),
+            ),
+            Meaning::WrongSecret => Some("the secret access key does not belong to this key id".into()),
+            Meaning::AccessDenied => Some(match self.operation {
+                "AssumeRole" => "allow `sts:AssumeRole` on the role to whom these credentials belong to, and let the role's trust \
+                                 policy name them"
+                    .into(),
+                "AssumeRoleWithWebIdentity" => {
+                    "let the role's trust policy name the token's issuer, audience and subject".into()
+                }
+                _ => format!(
+                    "allow `{}` to whom these credentials belong to",
+                    self.service.action(self.operation)
+                ),
+            }),
+            Meaning::WrongRegion
+            | Meaning::ClockSkew
+            | Meaning::SessionOver
+            | Meaning::Throttled
+            | Meaning::LimitExceeded
+            | Meaning::RemoteFault
+            | Meaning::NoSuchEntity
+            | Meaning::Other => None,
         }
     }
 }
