@@ -3,6 +3,7 @@
 mod bad_input;
 mod ecr_update;
 mod process;
+mod reach;
 mod readme;
 mod rotate;
 mod samples;

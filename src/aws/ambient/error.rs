@@ -32,7 +32,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Broken { source, why } => write!(f, "credentials from {source}: {why}"),
-            Error::Nowhere { looked } => write!(f, "there are no AWS credentials: {looked}"),
+            Error::Nowhere { looked } => write!(f, "there are no AWS credentials: {looked}; set one of these"),
         }
     }
 }

@@ -65,7 +65,7 @@ fn file(places: &Places<'_>, variable: &str, named: Option<&str>, name: &str) ->
         Ok(_) | Err(_) => {}
     }
     let text = read(&path).map_err(|error| match named {
-        Some(_) => format!("`{variable}` names {error}"),
+        Some(_) => format!("`{variable}`: {error}"),
         None => error,
     })?;
     Ok(Some((path.display().to_string(), text)))

@@ -127,7 +127,7 @@ impl Chain {
             chosen,
         };
         let source = plan.source()?.ok_or_else(|| Error::Nowhere {
-            looked: format!("{}, `AWS_EC2_METADATA_DISABLED` is set", plan.looked()),
+            looked: format!("{}, and `AWS_EC2_METADATA_DISABLED` is set", plan.looked()),
         })?;
         let asker = Asker {
             connection: &self.sources.connection,
@@ -181,10 +181,7 @@ impl Asker<'_> {
                 },
                 metadata::Answer::Absent(tried) => {
                     return Err(Error::Nowhere {
-                        looked: format!(
-                            "{}, and {origin} does not answer ({tried}); set one of these, or name a Secret with a key pair",
-                            (self.looked)()
-                        ),
+                        looked: format!("{}, and {origin} does not answer ({tried})", (self.looked)()),
                     });
                 }
             },

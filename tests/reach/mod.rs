@@ -1,0 +1,4 @@
+//! How the program finds its way: to AWS, and to who it is there.
+
+mod ambient;
+mod ambient_broken;
