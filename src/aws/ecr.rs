@@ -35,11 +35,7 @@ pub fn get_authorization_token(client: &Client, region: &Region, keys: &KeyPair)
 /// # Errors
 ///
 /// As for every call.
-pub fn get_authorization_token_as(
-    client: &Client,
-    region: &Region,
-    credentials: &Credentials,
-) -> Result<Login, Error> {
+pub fn get_authorization_token_as(client: &Client, region: &Region, credentials: &Credentials) -> Result<Login, Error> {
     token(client, region, credentials.into())
 }
 

@@ -181,13 +181,16 @@ impl Error {
     fn advice_on_ambient(&self, meaning: Meaning) -> Option<String> {
         match meaning {
             Meaning::UnknownKey => Some(
-                "the key is deleted, inactive, of another partition, or lacks its session token (`AWS_SESSION_TOKEN`)".into(),
+                "the key is deleted, inactive, of another partition, or lacks its session token (`AWS_SESSION_TOKEN`)"
+                    .into(),
             ),
             Meaning::WrongSecret => Some("the secret access key does not belong to this key id".into()),
             Meaning::AccessDenied => Some(match self.operation {
-                "AssumeRole" => "allow `sts:AssumeRole` on the role to whom these credentials belong to, and let the role's trust \
+                "AssumeRole" => {
+                    "allow `sts:AssumeRole` on the role to whom these credentials belong to, and let the role's trust \
                                  policy name them"
-                    .into(),
+                        .into()
+                }
                 "AssumeRoleWithWebIdentity" => {
                     "let the role's trust policy name the token's issuer, audience and subject".into()
                 }

@@ -73,7 +73,9 @@ pub(super) fn presigned(
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(expires_in);
     let instructions = request.sign(service, place, signer, now, settings)?;
-    let (_, parameters) = instructions.ok_or("nobody signs it")?.into_parts();
+    let (_, mut parameters) = instructions.ok_or("nobody signs it")?.into_parts();
+    // As the AWS CLI has it, which those may expect who look at a token; to STS the order is nothing.
+    parameters.sort_by_key(|(name, _)| *name == "X-Amz-Signature");
     let signature = parameters
         .iter()
         .map(|(name, value)| format!("&{name}={}", http::percent_encode(value)));

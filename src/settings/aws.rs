@@ -83,7 +83,10 @@ fn known<'p>(profiles: &'p Profiles, set: &Set<'_>, chosen: &Chosen) -> Result<O
     };
     profile.map(Some).ok_or_else(|| {
         let name = one_line(chosen.name());
-        configuration(format!("{named_by} `{name}`, and there is no such profile ({})", profiles.files()))
+        configuration(format!(
+            "{named_by} `{name}`, and there is no such profile ({})",
+            profiles.files()
+        ))
     })
 }
 

@@ -41,7 +41,10 @@ fn becomes(world: &World, program: Program) -> (String, String) {
     let log = run.log(world);
     assert_eq!(run.code, Some(0), "{log:?}");
     let token = world.cloud.tokens_issued().pop().expect("a login");
-    let line = log.iter().find(|line| line.contains("login to")).expect("a line about it");
+    let line = log
+        .iter()
+        .find(|line| line.contains("login to"))
+        .expect("a line about it");
     let (line, _) = line.split_once(" is valid until").expect("an end");
     let start = "INFO  t/pull: login to 123456789012.dkr.ecr.eu-west-1.amazonaws.com with key ID of ";
     let line = line.replace(&token.key_id, "ID");
@@ -68,8 +71,14 @@ fn the_environment() {
         .env("AWS_ACCESS_KEY_ID", &session_of.key.id)
         .env("AWS_SECRET_ACCESS_KEY", &session_of.key.secret)
         .env("AWS_SESSION_TOKEN", &session_of.token);
-    assert_eq!(becomes(&world, with_session), (session("env"), "the environment".into()));
-    assert_eq!(world.aws.operations(), ["GetAuthorizationToken", "GetAuthorizationToken"]);
+    assert_eq!(
+        becomes(&world, with_session),
+        (session("env"), "the environment".into())
+    );
+    assert_eq!(
+        world.aws.operations(),
+        ["GetAuthorizationToken", "GetAuthorizationToken"]
+    );
 }
 
 #[test]
@@ -80,7 +89,10 @@ fn web_identity() {
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", world.file("web"))
         .env("AWS_ROLE_ARN", ROLE);
     let origin = "`AWS_WEB_IDENTITY_TOKEN_FILE`".to_owned();
-    assert_eq!(becomes(&world, by_variables.clone()), (session(OWN_NAME), origin.clone()));
+    assert_eq!(
+        becomes(&world, by_variables.clone()),
+        (session(OWN_NAME), origin.clone())
+    );
     assert_eq!(
         world.aws.operations(),
         ["AssumeRoleWithWebIdentity", "GetAuthorizationToken"]
@@ -92,7 +104,10 @@ fn web_identity() {
         world.file("web")
     );
     let by_profile = with_files(&world, &config, "");
-    assert_eq!(becomes(&world, by_profile), (session("file"), "profile `default`".into()));
+    assert_eq!(
+        becomes(&world, by_profile),
+        (session("file"), "profile `default`".into())
+    );
 }
 
 #[test]
@@ -106,7 +121,11 @@ fn profiles_with_keys_and_with_roles() {
     );
     let credentials = format!("[keys]\n{}", keys(&world));
     let files = with_files(&world, &config, &credentials);
-    for (profile, whom) in [("keys", CI.to_owned()), ("role", session("one")), ("twice", session("two"))] {
+    for (profile, whom) in [
+        ("keys", CI.to_owned()),
+        ("role", session("one")),
+        ("twice", session("two")),
+    ] {
         let run = files.clone().env("AWS_PROFILE", profile);
         assert_eq!(becomes(&world, run), (whom, format!("profile `{profile}`")));
     }
@@ -125,7 +144,9 @@ fn profiles_with_keys_and_with_roles() {
 fn the_files_in_the_home_folder() {
     let world = World::new();
     std::fs::create_dir(world.files.path().join(".aws")).unwrap();
-    world.files.file(".aws/credentials", format!("[default]\n{}", keys(&world)));
+    world
+        .files
+        .file(".aws/credentials", format!("[default]\n{}", keys(&world)));
     world.files.file(
         ".aws/config",
         format!(
@@ -153,7 +174,10 @@ fn a_process() {
         "SessionToken": session_of.token, "Expiration": session_of.ends,
     });
     world.files.file("a b.json", printed.to_string());
-    let config = format!("[default]\ncredential_process = /bin/cat '{}'\n", world.file("a b.json"));
+    let config = format!(
+        "[default]\ncredential_process = /bin/cat '{}'\n",
+        world.file("a b.json")
+    );
     let run = with_files(&world, &config, "");
     assert_eq!(becomes(&world, run), (session("process"), "profile `default`".into()));
 }

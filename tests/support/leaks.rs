@@ -153,7 +153,11 @@ impl World {
         for record in self.aws.recorded() {
             let request = &record.request;
             // Two kinds of tokens are made to be sent, in one place each.
-            let headers: Vec<_> = request.headers.iter().filter(|(n, _)| n != "x-amz-security-token").collect();
+            let headers: Vec<_> = request
+                .headers
+                .iter()
+                .filter(|(n, _)| n != "x-amz-security-token")
+                .collect();
             let body = match record.operation.as_str() {
                 "AssumeRoleWithWebIdentity" => "".into(),
                 _ => String::from_utf8_lossy(&request.body),

@@ -15,11 +15,12 @@ pub(super) fn credentials(variables: &Variables) -> Result<Option<Credentials>, 
         return Ok(None);
     };
     let broken = |why: &str| Error::broken(ORIGIN, why);
-    let id = AccessKeyId::parse(id)
-        .map_err(|_| broken("`AWS_ACCESS_KEY_ID` is no access key id; expected 16 to 128 capital letters and digits"))?;
-    let secret = variables.get("AWS_SECRET_ACCESS_KEY").ok_or_else(|| {
-        broken("`AWS_ACCESS_KEY_ID` is set and `AWS_SECRET_ACCESS_KEY` is not; set both or neither")
+    let id = AccessKeyId::parse(id).map_err(|_| {
+        broken("`AWS_ACCESS_KEY_ID` is no access key id; expected 16 to 128 capital letters and digits")
     })?;
+    let secret = variables
+        .get("AWS_SECRET_ACCESS_KEY")
+        .ok_or_else(|| broken("`AWS_ACCESS_KEY_ID` is set and `AWS_SECRET_ACCESS_KEY` is not; set both or neither"))?;
     Ok(Some(Credentials {
         pair: KeyPair {
             id,

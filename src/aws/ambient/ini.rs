@@ -88,11 +88,7 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Section>, Error> {
     Ok(sections)
 }
 
-fn close(
-    open: Option<Open>,
-    section: Option<&String>,
-    sections: &mut BTreeMap<String, Section>,
-) -> Result<(), Error> {
+fn close(open: Option<Open>, section: Option<&String>, sections: &mut BTreeMap<String, Section>) -> Result<(), Error> {
     let (Some(Open { name, line, lines }), Some(section)) = (open, section.and_then(|name| sections.get_mut(name)))
     else {
         return Ok(());
@@ -174,7 +170,10 @@ mod tests {
             ("[a]\n= b", "line 2 is neither `[section]` nor `name = value`"),
             ("[a]\n[a]", "line 2 begins a section that there is already"),
             ("[a]\nb=1\nB=2", "line 3 sets an option that its section sets already"),
-            ("[a]\nb =\n  c\n", "line 2 begins a block with a line that is not `name = value`"),
+            (
+                "[a]\nb =\n  c\n",
+                "line 2 begins a block with a line that is not `name = value`",
+            ),
         ] {
             assert_eq!(parse(bad).unwrap_err().to_string(), says, "{bad}");
         }

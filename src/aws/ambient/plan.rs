@@ -152,7 +152,10 @@ impl Plan<'_> {
             let set = self.variables.get(variable).filter(|_| by_environment);
             set.or_else(|| set_in(profile?, option)).map(str::to_owned)
         };
-        let variable = self.variables.get("AWS_WEB_IDENTITY_TOKEN_FILE").filter(|_| by_environment);
+        let variable = self
+            .variables
+            .get("AWS_WEB_IDENTITY_TOKEN_FILE")
+            .filter(|_| by_environment);
         let Some(token_file) = value("AWS_WEB_IDENTITY_TOKEN_FILE", "web_identity_token_file") else {
             return Ok(None);
         };

@@ -47,7 +47,8 @@ pub(super) fn credentials(command: &[String]) -> Result<Credentials, String> {
             Err(error) => return Err(format!("`{name}`: {error}")),
         }
     };
-    let output = |reader: Option<thread::JoinHandle<_>>| reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+    let output =
+        |reader: Option<thread::JoinHandle<_>>| reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
     if !status.success() {
         let said = output(stderr);
         let said = String::from_utf8_lossy(&said);

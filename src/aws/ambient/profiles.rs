@@ -98,9 +98,10 @@ impl Profiles {
         let own = match profile.text("services") {
             None => None,
             Some(section) => {
-                let section = self.services.get(section).ok_or_else(|| {
-                    format!("{profile} names `[services {}]`, which is not there", one_line(section))
-                })?;
+                let section = self
+                    .services
+                    .get(section)
+                    .ok_or_else(|| format!("{profile} names `[services {}]`, which is not there", one_line(section)))?;
                 match section.get(service) {
                     Some(Value::Block(options)) => options.get("endpoint_url").map(|url| url.expose().clone()),
                     Some(Value::Text(_)) | None => None,

@@ -204,16 +204,56 @@ mod tests {
         ("af-south-1", "iam.amazonaws.com", "us-east-1", "amazonaws.com"),
         ("il-central-1", "iam.amazonaws.com", "us-east-1", "amazonaws.com"),
         ("mx-central-1", "iam.amazonaws.com", "us-east-1", "amazonaws.com"),
-        ("cn-northwest-1", "iam.cn-north-1.amazonaws.com.cn", "cn-north-1", "amazonaws.com.cn"),
-        ("us-gov-east-1", "iam.us-gov.amazonaws.com", "us-gov-west-1", "amazonaws.com"),
-        ("us-iso-west-1", "iam.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", "c2s.ic.gov"),
-        ("us-isob-east-1", "iam.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", "sc2s.sgov.gov"),
-        ("eu-isoe-west-1", "iam.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1", "cloud.adc-e.uk"),
-        ("us-isof-south-1", "iam.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1", "csp.hci.ic.gov"),
-        ("eusc-de-east-1", "iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", "amazonaws.eu"),
+        (
+            "cn-northwest-1",
+            "iam.cn-north-1.amazonaws.com.cn",
+            "cn-north-1",
+            "amazonaws.com.cn",
+        ),
+        (
+            "us-gov-east-1",
+            "iam.us-gov.amazonaws.com",
+            "us-gov-west-1",
+            "amazonaws.com",
+        ),
+        (
+            "us-iso-west-1",
+            "iam.us-iso-east-1.c2s.ic.gov",
+            "us-iso-east-1",
+            "c2s.ic.gov",
+        ),
+        (
+            "us-isob-east-1",
+            "iam.us-isob-east-1.sc2s.sgov.gov",
+            "us-isob-east-1",
+            "sc2s.sgov.gov",
+        ),
+        (
+            "eu-isoe-west-1",
+            "iam.eu-isoe-west-1.cloud.adc-e.uk",
+            "eu-isoe-west-1",
+            "cloud.adc-e.uk",
+        ),
+        (
+            "us-isof-south-1",
+            "iam.us-isof-south-1.csp.hci.ic.gov",
+            "us-isof-south-1",
+            "csp.hci.ic.gov",
+        ),
+        (
+            "eusc-de-east-1",
+            "iam.eusc-de-east-1.amazonaws.eu",
+            "eusc-de-east-1",
+            "amazonaws.eu",
+        ),
         // Regions that are not there yet.
         ("eu-central-9", "iam.amazonaws.com", "us-east-1", "amazonaws.com"),
-        ("eusc-de-west-2", "iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", "amazonaws.eu"),
+        (
+            "eusc-de-west-2",
+            "iam.eusc-de-east-1.amazonaws.eu",
+            "eusc-de-east-1",
+            "amazonaws.eu",
+        ),
     ];
 
     #[test]
@@ -227,7 +267,10 @@ mod tests {
             let signed = |host: String, region: &str| (format!("https://{host}/"), region.to_owned());
             assert_eq!(place(Service::Iam), signed(iam_host.into(), iam_region));
             assert_eq!(place(Service::Sts), signed(format!("sts.{region}.{suffix}"), region));
-            assert_eq!(place(Service::Ecr), signed(format!("api.ecr.{region}.{suffix}"), region));
+            assert_eq!(
+                place(Service::Ecr),
+                signed(format!("api.ecr.{region}.{suffix}"), region)
+            );
         }
     }
 
@@ -238,10 +281,19 @@ mod tests {
         };
         assert_eq!(host(Service::Iam, "us-west-2", true, false), "iam-fips.amazonaws.com");
         assert_eq!(host(Service::Iam, "us-west-2", false, true), "iam.global.api.aws");
-        assert_eq!(host(Service::Ecr, "us-west-2", true, false), "api.ecr-fips.us-west-2.amazonaws.com");
+        assert_eq!(
+            host(Service::Ecr, "us-west-2", true, false),
+            "api.ecr-fips.us-west-2.amazonaws.com"
+        );
         assert_eq!(host(Service::Ecr, "us-west-2", false, true), "ecr.us-west-2.api.aws");
-        assert_eq!(host(Service::Sts, "us-gov-west-1", true, false), "sts.us-gov-west-1.amazonaws.com");
-        assert_eq!(host(Service::Sts, "us-west-2", true, true), "sts-fips.us-west-2.api.aws");
+        assert_eq!(
+            host(Service::Sts, "us-gov-west-1", true, false),
+            "sts.us-gov-west-1.amazonaws.com"
+        );
+        assert_eq!(
+            host(Service::Sts, "us-west-2", true, true),
+            "sts-fips.us-west-2.api.aws"
+        );
     }
 
     #[test]

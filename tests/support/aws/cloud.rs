@@ -292,7 +292,9 @@ impl Cloud {
     pub fn secrets(&self) -> Vec<String> {
         let account = self.account();
         let keys = account.ever_stored().map(|stored| stored.secret.clone());
-        let tokens = account.ever_stored().filter_map(|stored| Some(stored.session.as_ref()?.0.clone()));
+        let tokens = account
+            .ever_stored()
+            .filter_map(|stored| Some(stored.session.as_ref()?.0.clone()));
         keys.chain(tokens)
             .chain(account.issued.iter().map(|token| token.password.clone()))
             .chain(account.other_secrets.iter().cloned())

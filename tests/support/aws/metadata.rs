@@ -66,7 +66,10 @@ impl Service for Metadata {
         match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/creds") if self.opened_by(request.header("authorization")) => self.session(),
             ("GET", "/creds") => text(401, "unauthorized"),
-            ("PUT", TOKEN) => match request.header("x-aws-ec2-metadata-token-ttl-seconds").map(str::parse::<u32>) {
+            ("PUT", TOKEN) => match request
+                .header("x-aws-ec2-metadata-token-ttl-seconds")
+                .map(str::parse::<u32>)
+            {
                 Some(Ok(1..=21_600)) if request.body.is_empty() => {
                     let token = self.cloud.opaque_token();
                     self.set_token(&token);
@@ -89,7 +92,9 @@ impl Service for Metadata {
     }
 
     fn now(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a clock after 1970");
         i64::try_from(since.as_secs()).expect("a clock before the end of time")
     }
 }

@@ -29,7 +29,9 @@ fn perform(
     request: &Request,
     mut form: Parameters,
 ) -> Result<(Action, Option<String>), Failure> {
-    let unsigned = form.get("Action").is_some_and(|name| name == Action::AssumeRoleWithWebIdentity.name());
+    let unsigned = form
+        .get("Action")
+        .is_some_and(|name| name == Action::AssumeRoleWithWebIdentity.name());
     let caller = if unsigned && api == Api::Sts {
         None
     } else {

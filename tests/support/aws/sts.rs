@@ -60,9 +60,13 @@ fn session(account: &mut Account, role: &str, form: &Parameters) -> Result<Strin
     }
     let seconds = match form.get("DurationSeconds") {
         None => LIFETIME,
-        Some(text) => text.parse().ok().filter(|s| (900..=43_200).contains(s)).ok_or_else(|| {
-            Failure::validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-        })?,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|s| (900..=43_200).contains(s))
+            .ok_or_else(|| {
+                Failure::validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+            })?,
     };
     let partition = account.partition.name;
     let role_id = account.roles[role].id.clone();
@@ -76,7 +80,10 @@ fn session(account: &mut Account, role: &str, form: &Parameters) -> Result<Strin
     ];
     let user = [
         element("AssumedRoleId", &format!("{role_id}:{name}")),
-        element("Arn", &format!("arn:{partition}:sts::{ACCOUNT}:assumed-role/{role}/{name}")),
+        element(
+            "Arn",
+            &format!("arn:{partition}:sts::{ACCOUNT}:assumed-role/{role}/{name}"),
+        ),
     ];
     Ok(format!(
         "<Credentials>{}</Credentials><AssumedRoleUser>{}</AssumedRoleUser>",
@@ -87,7 +94,9 @@ fn session(account: &mut Account, role: &str, form: &Parameters) -> Result<Strin
 
 fn required<'f>(form: &'f Parameters, name: &str) -> Result<&'f str, Failure> {
     form.get(name).map(String::as_str).ok_or_else(|| {
-        Failure::validation(format!("1 validation error detected: Value null at '{name}' failed to satisfy constraint"))
+        Failure::validation(format!(
+            "1 validation error detected: Value null at '{name}' failed to satisfy constraint"
+        ))
     })
 }
 

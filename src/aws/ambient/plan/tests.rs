@@ -44,9 +44,15 @@ fn the_first_source_that_is_there_counts() {
     let web = [("AWS_WEB_IDENTITY_TOKEN_FILE", "/t"), ("AWS_ROLE_ARN", ROLE)];
     let container = [("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/c")];
     let all: Vec<_> = [&environment[..], &web, &container].concat();
-    let config = format!("[default]\ncredential_process=/bin/p x\n{}", keys("AKIACONFIG7EXAMPLE00"));
+    let config = format!(
+        "[default]\ncredential_process=/bin/p x\n{}",
+        keys("AKIACONFIG7EXAMPLE00")
+    );
     let credentials = format!("[default]\n{}", keys("AKIACREDENTIALS70000"));
-    assert_eq!(by_default(&all, &config, &credentials), format!("the environment: {ID}"));
+    assert_eq!(
+        by_default(&all, &config, &credentials),
+        format!("the environment: {ID}")
+    );
     let rest = &all[2..];
     assert_eq!(
         by_default(rest, &config, &credentials),
@@ -75,7 +81,10 @@ fn the_first_source_that_is_there_counts() {
 #[test]
 fn a_profile_with_a_role_comes_before_web_identity() {
     let web = [("AWS_WEB_IDENTITY_TOKEN_FILE", "/t"), ("AWS_ROLE_ARN", "arn:other")];
-    let config = format!("[default]\nrole_arn={ROLE}\nsource_profile=a\n[profile a]\n{}", keys(ID));
+    let config = format!(
+        "[default]\nrole_arn={ROLE}\nsource_profile=a\n[profile a]\n{}",
+        keys(ID)
+    );
     assert_eq!(
         by_default(&web, &config, ""),
         format!("profile `default`: {ROLE} by profile `a`: {ID}")
