@@ -2,7 +2,9 @@
 //! becomes.
 
 use crate::support::aws::Metadata;
-use crate::support::program::{Program, Run, World, under_test};
+use crate::support::program::{Program, World, under_test};
+use crate::support::script::Fault;
+use crate::support::server::Reply;
 
 pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/r";
 
@@ -218,7 +220,7 @@ fn an_instance() {
 }
 
 /// Two Secrets, two regions, one source: how often it is asked when its sessions last so long, in seconds.
-fn asked(seconds: i64) -> (usize, Run) {
+fn asked(seconds: i64) -> usize {
     let world = world();
     world.add_ambient_pull_secret("second", "us-west-2");
     let token = world.cloud.opaque_token();
@@ -230,14 +232,65 @@ fn asked(seconds: i64) -> (usize, Run) {
     );
     assert_eq!(run.code, Some(0));
     assert_eq!(world.cloud.tokens_issued().len(), 2);
-    (server.operations().len(), run)
+    server.operations().len()
 }
 
 #[test]
 fn credentials_are_got_once_and_again_before_they_end() {
-    assert_eq!(asked(3600).0, 1);
-    assert_eq!(asked(301 + 600).0, 1);
-    assert_eq!(asked(240).0, 2);
+    assert_eq!(asked(3600), 1);
+    assert_eq!(asked(301 + 600), 1);
+    assert_eq!(asked(240), 2);
+}
+
+#[test]
+fn credentials_that_are_about_to_end_are_better_than_none() {
+    let world = world();
+    world.add_ambient_pull_secret("second", "us-west-2");
+    let token = world.cloud.opaque_token();
+    let server = Metadata::new(&world.cloud, "r", 240, &token).start();
+    let gone = Reply::new(404, "text/plain", "gone");
+    server.script().some("GET /creds", 1, 1, Fault::ReplyInstead(gone));
+    let url = format!("{}/creds", server.url());
+    let run = world.check(
+        program(&world)
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", &token),
+    );
+    let log = run.log(&world);
+    assert_eq!(run.code, Some(0), "{log:?}");
+    assert_eq!(
+        log[1],
+        format!(
+            "WARN  credentials from the container's endpoint `{url}`: expected JSON with credentials, got status 404 with a body of 4 \
+             bytes, `text/plain`; going on with those that are about to end"
+        )
+    );
+    assert_eq!(world.cloud.tokens_issued().len(), 2);
+}
+
+/// The endpoint was not there, and is not asked for every Secret anew.
+#[test]
+fn what_failed_once_is_not_asked_again() {
+    let world = world();
+    world.add_ambient_pull_secret("second", "us-west-2");
+    let server = Metadata::new(&world.cloud, "r", 240, "another").start();
+    let run = world.check(program(&world).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/creds", server.url())));
+    assert_eq!((run.code, server.operations().len()), (Some(1), 1));
+    let log = run.log(&world);
+    assert_eq!(log[0].split_once(": ").unwrap().1, log[1].split_once(": ").unwrap().1);
+}
+
+#[test]
+fn a_broken_connection_to_a_container_s_endpoint_is_tried_again() {
+    let world = world();
+    let token = world.cloud.opaque_token();
+    let server = Metadata::new(&world.cloud, "r", 3600, &token).start();
+    server.script().once("GET /creds", Fault::DropBefore);
+    let run = program(&world)
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/creds", server.url()))
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", &token);
+    assert_eq!(becomes(&world, run).0, session("metadata"));
+    assert_eq!(server.operations().len(), 2);
 }
 
 #[test]

@@ -220,3 +220,32 @@ fn credentials_that_have_ended() {
         )
     );
 }
+
+/// The stand-in is no easier than AWS: a session is its key and its token, and a user's key has none.
+#[test]
+fn a_token_that_does_not_belong_to_the_key() {
+    let world = world();
+    let session = world.cloud.add_session("r", "mine", 3600);
+    let another = world.cloud.add_session("r", "another", 3600);
+    for (key, token) in [
+        (&session.key, None),
+        (&session.key, Some(&another.token)),
+        (&world.key, Some(&session.token)),
+    ] {
+        let mut run = program(&world)
+            .env("AWS_ACCESS_KEY_ID", &key.id)
+            .env("AWS_SECRET_ACCESS_KEY", &key.secret);
+        if let Some(token) = token {
+            run = run.env("AWS_SESSION_TOKEN", token);
+        }
+        assert_eq!(
+            world.check(run).log(&world)[0],
+            format!(
+                "ERROR t/pull: GetAuthorizationToken with key {} at AWS: UnrecognizedClientException (400, request id ID): The \
+                 security token included in the request is invalid; the key is deleted, inactive, of another partition, or lacks \
+                 its session token (`AWS_SESSION_TOKEN`) (the key is from the environment)",
+                key.id
+            )
+        );
+    }
+}

@@ -8,7 +8,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use self::cases::{Case, Setup, cases};
+use self::cases::{Case, Setup, cases, differences};
 use crate::support::program::{Program, Run};
 use crate::tools::{program, required, run};
 
@@ -98,4 +98,16 @@ fn the_aws_cli_and_the_program_are_the_same() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Where the program is stricter on purpose, or kinder. Each line is a decision; one that stops to be true must be seen.
+#[test]
+fn where_they_differ_is_known() {
+    let setup = Setup::new();
+    for (number, (case, ours)) in differences().iter().enumerate() {
+        let cli = by_cli(&setup, case, number).ok();
+        assert_eq!(cli, case.identity.map(|arn| filled(&setup, arn)), "{}", case.name);
+        let found = by_program(&setup, case, number).ok();
+        assert_eq!(found, ours.map(|arn| filled(&setup, arn)), "{}", case.name);
+    }
 }

@@ -212,3 +212,14 @@ impl Asker<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_may_share_a_chain() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Chain>();
+    }
+}

@@ -5,17 +5,19 @@
 //! and Java ask for web identity by variables before they look at the profile; that differs only where somebody has set
 //! both, and there the tool that people try things out with decides.
 
+mod own;
+mod roles;
+
+use self::own::{is_role, own_credentials, set_in};
 use super::container::{self, Endpoint};
 use super::error::Error;
-use super::ini::Section;
-use super::profiles::{Profile, Profiles, text};
+use super::profiles::{Profile, Profiles};
 use super::variables::Variables;
-use super::{environment, metadata, words};
+use super::{environment, metadata};
+use crate::aws::Credentials;
 use crate::aws::assume_role::Role;
-use crate::aws::{AccessKeyId, Credentials, KeyPair};
 use crate::error::one_line;
 use crate::http;
-use crate::sensitive::Sensitive;
 
 /// A source of credentials, and how messages call it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,178 +180,7 @@ impl Plan<'_> {
             kind: Kind::WebIdentity { token_file, role },
         }))
     }
-
-    /// A profile that takes a role with what another source gives. `visited`: the profiles on the way to it, and itself.
-    fn role(&self, profile: &Profile<'_>, visited: &mut Vec<String>) -> Result<Source, Error> {
-        let broken = |why: String| Error::broken(profile, why);
-        if profile.text("mfa_serial").is_some() {
-            return Err(broken(
-                "`mfa_serial` asks for a code that nobody is here to type; use a role without it".into(),
-            ));
-        }
-        let from = match (set_in(profile, "source_profile"), set_in(profile, "credential_source")) {
-            (Some(_), Some(_)) => {
-                return Err(broken(
-                    "it has both `source_profile` and `credential_source`; remove one of them".into(),
-                ));
-            }
-            (None, None) => {
-                return Err(broken(
-                    "it has `role_arn` and says not with whose credentials; add `source_profile` or `credential_source`"
-                        .into(),
-                ));
-            }
-            (Some(name), None) => self.source_profile(profile, name, visited)?,
-            (None, Some(name)) => self.named_source(profile, name)?,
-        };
-        let role = Role {
-            arn: set_in(profile, "role_arn")
-                .ok_or_else(|| broken("`role_arn` is empty".into()))?
-                .to_owned(),
-            session_name: set_in(profile, "role_session_name").map(str::to_owned),
-            external_id: set_in(profile, "external_id").map(str::to_owned),
-            duration_seconds: set_in(profile, "duration_seconds")
-                .map(str::parse)
-                .transpose()
-                .map_err(|_| broken("`duration_seconds` is no whole number".into()))?,
-        };
-        Ok(Source {
-            origin: profile.to_string(),
-            kind: Kind::Role {
-                role,
-                from: Box::new(from),
-            },
-        })
-    }
-
-    fn source_profile(&self, profile: &Profile<'_>, name: &str, visited: &mut Vec<String>) -> Result<Source, Error> {
-        let source = self.profiles.profile(name).ok_or_else(|| {
-            Error::broken(
-                profile,
-                format!("`source_profile` is `{}`, and there is no such profile", one_line(name)),
-            )
-        })?;
-        let itself = name == profile.name;
-        if visited.iter().any(|visited| visited == name) && !(itself && has_keys(&source)) {
-            visited.push(name.to_owned());
-            let names: Vec<String> = visited.iter().map(|name| format!("`{}`", one_line(name))).collect();
-            return Err(Error::broken(
-                profile,
-                format!(
-                    "`source_profile` leads back to where it began: {}; one of them needs keys",
-                    names.join(", then ")
-                ),
-            ));
-        }
-        visited.push(name.to_owned());
-        if !has_keys(&source) && is_role(&source) {
-            return self.role(&source, visited);
-        }
-        if let Some(found) = self.web_identity(Some(&source), false)? {
-            return Ok(found);
-        }
-        own_credentials(&source)?.ok_or_else(|| {
-            Error::broken(
-                profile,
-                format!("`source_profile` is `{}`, which has no credentials", one_line(name)),
-            )
-        })
-    }
-
-    fn named_source(&self, profile: &Profile<'_>, name: &str) -> Result<Source, Error> {
-        let source = match name {
-            "Environment" => self.environment()?,
-            "EcsContainer" => self.container()?,
-            "Ec2InstanceMetadata" => self.metadata()?,
-            other => {
-                let other = one_line(other);
-                return Err(Error::broken(
-                    profile,
-                    format!(
-                        "`credential_source` is `{other}`; expected `Environment`, `EcsContainer` or `Ec2InstanceMetadata`"
-                    ),
-                ));
-            }
-        };
-        source.ok_or_else(|| {
-            Error::broken(
-                profile,
-                format!("`credential_source` is `{name}`, and there are no credentials"),
-            )
-        })
-    }
-}
-
-/// The value of an option that is set to something.
-fn set_in<'a>(profile: &Profile<'a>, option: &str) -> Option<&'a str> {
-    profile.text(option).filter(|text| !text.is_empty())
-}
-
-/// A profile with a web identity is none, whatever `role_arn` says.
-fn is_role(profile: &Profile<'_>) -> bool {
-    profile.text("role_arn").is_some() && profile.text("web_identity_token_file").is_none()
-}
-
-fn has_keys(profile: &Profile<'_>) -> bool {
-    ["aws_access_key_id", "aws_secret_access_key"]
-        .iter()
-        .any(|option| profile.text(option).is_some())
-}
-
-/// What a profile has without any role.
-fn own_credentials(profile: &Profile<'_>) -> Result<Option<Source>, Error> {
-    let source = |kind| Source {
-        origin: profile.to_string(),
-        kind,
-    };
-    if let Some(option) = profile.option_beginning("sso_") {
-        return Err(Error::broken(
-            profile,
-            format!(
-                "it signs in by IAM Identity Center (`{option}`), which this program does not do; let `credential_process = aws \
-                 configure export-credentials --profile NAME` do it in a profile of its own"
-            ),
-        ));
-    }
-    if let Some(keys) = keys_in(profile, profile.credentials)? {
-        return Ok(Some(source(Kind::Known(keys))));
-    }
-    if let Some(command) = profile.text("credential_process") {
-        let command = words::split(command).ok_or_else(|| {
-            Error::broken(
-                profile,
-                "`credential_process` has a quote that is not closed, or ends in a backslash",
-            )
-        })?;
-        return Ok(Some(source(Kind::Process(command))));
-    }
-    Ok(keys_in(profile, profile.config)?.map(|keys| source(Kind::Known(keys))))
-}
-
-/// The keys in one of the two files; id and secret must be in the same.
-fn keys_in(profile: &Profile<'_>, section: Option<&Section>) -> Result<Option<Credentials>, Error> {
-    let Some((section, id)) = section.and_then(|section| Some((section, text(section, "aws_access_key_id")?))) else {
-        return Ok(None);
-    };
-    let broken = |why: &str| Error::broken(profile, why);
-    let secret = text(section, "aws_secret_access_key")
-        .filter(|secret| !secret.is_empty())
-        .ok_or_else(|| broken("it has `aws_access_key_id` and no `aws_secret_access_key` in the same file"))?;
-    let id = AccessKeyId::parse(id).map_err(|_| {
-        broken("`aws_access_key_id` is no access key id; expected 16 to 128 capital letters and digits")
-    })?;
-    Ok(Some(Credentials {
-        pair: KeyPair {
-            id,
-            secret: Sensitive::new(secret.to_owned()),
-        },
-        session_token: text(section, "aws_session_token")
-            .filter(|token| !token.is_empty())
-            .map(|token| Sensitive::new(token.to_owned())),
-        expires_at: None,
-    }))
 }
 
 #[cfg(test)]
-#[path = "plan/tests.rs"]
 mod tests;

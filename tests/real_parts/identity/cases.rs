@@ -1,5 +1,10 @@
 //! The cases: files and variables, and whom they make this machine. `<NAME>` stands for what [`Setup`] has by that name.
 
+mod endpoints;
+mod environment;
+mod files;
+mod roles;
+
 use crate::support::aws::Metadata;
 use crate::support::program::World;
 use crate::support::server::Server;
@@ -70,6 +75,7 @@ impl Setup {
             ("CONTAINER", format!("{}/creds", container.url())),
             ("OLD", format!("{}/creds", old.url())),
             ("INSTANCE", instance.url()),
+            ("AWS", world.aws.url()),
             ("FILES", world.files.path().display().to_string()),
             ("CI", "arn:aws:iam::123456789012:user/ci".into()),
             ("OTHER", "arn:aws:iam::123456789012:user/other".into()),
@@ -111,422 +117,74 @@ const fn case(
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [environment(), files(), roles(), processes(), endpoints()]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-fn environment() -> Vec<Case> {
-    const WEB: (&str, &str) = ("AWS_WEB_IDENTITY_TOKEN_FILE", "<FILES>/web");
-    const ROLE: (&str, &str) = ("AWS_ROLE_ARN", "<ROLE>/r");
-    vec![
-        case("nothing", &[], "", "", None),
-        case("a key", &KEY, "", "", Some("<CI>")),
-        case(
-            "a session",
-            &[
-                ("AWS_ACCESS_KEY_ID", "<SESSION_ID>"),
-                ("AWS_SECRET_ACCESS_KEY", "<SESSION_SECRET>"),
-                ("AWS_SESSION_TOKEN", "<SESSION_TOKEN>"),
-            ],
-            "",
-            "",
-            Some("<GIVEN>"),
-        ),
-        case(
-            "a session that has ended",
-            &[
-                ("AWS_ACCESS_KEY_ID", "<ENDED_ID>"),
-                ("AWS_SECRET_ACCESS_KEY", "<ENDED_SECRET>"),
-                ("AWS_SESSION_TOKEN", "<ENDED_TOKEN>"),
-            ],
-            "",
-            "",
-            None,
-        ),
-        case("an id alone", &[KEY[0]], "", DEFAULT_OTHER, None),
-        case(
-            "a secret alone is nothing",
-            &[("AWS_SECRET_ACCESS_KEY", "<SECRET>")],
-            "",
-            DEFAULT_OTHER,
-            Some("<OTHER>"),
-        ),
-        case(
-            "before the profile that a variable names",
-            &[KEY[0], KEY[1], ("AWS_PROFILE", "x")],
-            "",
-            PROFILE_X,
-            Some("<CI>"),
-        ),
-        case(
-            "before web identity",
-            &[KEY[0], KEY[1], WEB, ROLE],
-            "",
-            "",
-            Some("<CI>"),
-        ),
-        case("web identity", &[WEB, ROLE], "", "", Some("<AS>/r")),
-        case(
-            "web identity with a name",
-            &[WEB, ROLE, ("AWS_ROLE_SESSION_NAME", "pod")],
-            "",
-            "",
-            Some("<AS>/r/pod"),
-        ),
-        case("web identity without a role", &[WEB], "", DEFAULT, None),
-        case(
-            "web identity with the role of the profile",
-            &[WEB],
-            "[default]\nrole_arn=<ROLE>/r\nweb_identity_token_file=x\n",
-            "",
-            Some("<AS>/r"),
-        ),
-        case(
-            "web identity by a token that the role does not trust",
-            &[("AWS_WEB_IDENTITY_TOKEN_FILE", "<FILES>/untrusted"), ROLE],
-            "",
-            DEFAULT,
-            None,
-        ),
-        case(
-            "web identity by a file that is not there",
-            &[("AWS_WEB_IDENTITY_TOKEN_FILE", "<FILES>/nothing"), ROLE],
-            "",
-            DEFAULT,
-            None,
-        ),
-        case(
-            "web identity before keys in files",
-            &[WEB, ROLE],
-            "",
-            DEFAULT,
-            Some("<AS>/r"),
-        ),
-        case(
-            "a profile with a role before web identity",
-            &[WEB, ROLE],
-            "[default]\nrole_arn=<ROLE>/second\nsource_profile=x\nrole_session_name=mine\n",
-            PROFILE_X,
-            Some("<AS>/second/mine"),
-        ),
+    [
+        environment::environment(),
+        files::files(),
+        files::where_aws_is(),
+        roles::roles(),
+        endpoints::processes(),
+        endpoints::endpoints(),
     ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-fn files() -> Vec<Case> {
+/// Cases in which the AWS CLI is the one, and the program the other.
+pub(super) fn differences() -> Vec<(Case, Option<&'static str>)> {
     vec![
-        case("keys in `credentials`", &[], "", DEFAULT, Some("<CI>")),
-        case("keys in `config`", &[], DEFAULT, "", Some("<CI>")),
-        case(
-            "`credentials` before `config`",
-            &[],
-            DEFAULT,
-            DEFAULT_OTHER,
-            Some("<OTHER>"),
-        ),
-        case(
-            "`AWS_PROFILE`",
-            &[("AWS_PROFILE", "x")],
-            DEFAULT,
-            PROFILE_X,
-            Some("<OTHER>"),
-        ),
-        case(
-            "`AWS_DEFAULT_PROFILE` before `AWS_PROFILE`",
-            &[("AWS_PROFILE", "y"), ("AWS_DEFAULT_PROFILE", "x")],
-            "[profile y]\naws_access_key_id=<ID>\naws_secret_access_key=<SECRET>\n",
-            PROFILE_X,
-            Some("<OTHER>"),
-        ),
-        case(
-            "a profile that is not there",
-            &[("AWS_PROFILE", "y")],
-            "",
-            DEFAULT,
+        (
+            // The next source could be somebody else.
+            case(
+                "a file that a variable names and that is not there",
+                &[("AWS_SHARED_CREDENTIALS_FILE", "<FILES>/nothing")],
+                DEFAULT,
+                "",
+                Some("<CI>"),
+            ),
             None,
         ),
-        case(
-            "a profile that is not there, with a key",
-            &[KEY[0], KEY[1], ("AWS_PROFILE", "y")],
-            "",
-            "",
-            None,
-        ),
-        case(
-            "a profile of two words",
-            &[("AWS_PROFILE", "of two")],
-            "[profile \"of two\"]\naws_access_key_id : <ID>\nAWS_SECRET_ACCESS_KEY = <SECRET>\ns3 =\n  max = 1\n",
-            "",
+        (
+            // As the reference guide of the SDKs has it, and the SDKs for Go and Rust.
+            case(
+                "a comment behind a value",
+                &[],
+                "",
+                "[default]\naws_access_key_id=<ID> # of ci\naws_secret_access_key=<SECRET>\n",
+                None,
+            ),
             Some("<CI>"),
         ),
-        case(
-            "a section of `config` that is no profile",
-            &[("AWS_PROFILE", "x")],
-            PROFILE_X,
-            "",
+        (
+            case(
+                "a duration that is no number",
+                &[],
+                "[default]\nrole_arn=<ROLE>/r\nsource_profile=x\nrole_session_name=mine\nduration_seconds=1h\n",
+                PROFILE_X,
+                Some("<AS>/r/mine"),
+            ),
             None,
         ),
-        case("half a pair", &[], "[default]\naws_access_key_id=<ID>\n", "", None),
-        case(
-            "a pair in two files",
-            &[],
-            "[default]\naws_secret_access_key=<SECRET>\n",
-            "[default]\naws_access_key_id=<ID>\n",
+        (
+            // AWS's endpoint rules refuse it, and with them the SDKs for Go and Rust; the CLI lets the endpoint win.
+            case(
+                "FIPS with an endpoint set by hand",
+                &[KEY[0], KEY[1], ("AWS_USE_FIPS_ENDPOINT", "true")],
+                "",
+                "",
+                Some("<CI>"),
+            ),
             None,
         ),
-        case(
-            "a file that is no such file",
-            &[],
-            "region = eu-west-1\n",
-            DEFAULT,
-            None,
-        ),
-        case("a section twice", &[], "[default]\n[default]\n", DEFAULT, None),
-        case(
-            "a session in a profile",
-            &[],
-            "",
-            "[default]\naws_access_key_id=<SESSION_ID>\naws_secret_access_key=<SESSION_SECRET>\naws_session_token=<SESSION_TOKEN>\n",
-            Some("<GIVEN>"),
-        ),
-        case(
-            "files that variables name",
-            &[
-                ("AWS_SHARED_CREDENTIALS_FILE", "<FILES>/elsewhere"),
-                ("AWS_CONFIG_FILE", "/dev/null"),
-            ],
-            "",
-            DEFAULT,
-            Some("<OTHER>"),
-        ),
-    ]
-}
-
-fn roles() -> Vec<Case> {
-    vec![
-        case(
-            "a role",
-            &[],
-            "[default]\nrole_arn=<ROLE>/r\nsource_profile=x\n",
-            PROFILE_X,
-            Some("<AS>/r"),
-        ),
-        case(
-            "a role with all that can be said",
-            &[],
-            "[default]\nrole_arn=<ROLE>/guarded\nsource_profile=x\nexternal_id=42\nrole_session_name=mine\nduration_seconds=900\n",
-            PROFILE_X,
-            Some("<AS>/guarded/mine"),
-        ),
-        case(
-            "a role by the wrong external id",
-            &[],
-            "[default]\nrole_arn=<ROLE>/guarded\nsource_profile=x\nexternal_id=43\n",
-            PROFILE_X,
-            None,
-        ),
-        case(
-            "roles one after the other",
-            &[("AWS_PROFILE", "b")],
-            "[profile a]\nrole_arn=<ROLE>/r\nsource_profile=x\n[profile b]\nrole_arn=<ROLE>/second\nsource_profile=a\nrole_session_name=mine\n",
-            PROFILE_X,
-            Some("<AS>/second/mine"),
-        ),
-        case(
-            "a role with the profile's own keys",
-            &[("AWS_PROFILE", "x")],
-            "[profile x]\nrole_arn=<ROLE>/r\nsource_profile=x\nrole_session_name=mine\n",
-            PROFILE_X,
-            Some("<AS>/r/mine"),
-        ),
-        case(
-            "profiles in a circle",
-            &[],
-            "[default]\nrole_arn=<ROLE>/r\nsource_profile=a\n[profile a]\nrole_arn=<ROLE>/r\nsource_profile=default\n",
-            PROFILE_X,
-            None,
-        ),
-        case(
-            "a source that is not there",
-            &[],
-            "[default]\nrole_arn=<ROLE>/r\nsource_profile=y\n",
-            PROFILE_X,
-            None,
-        ),
-        case(
-            "a role without a source",
-            &[],
-            "[default]\nrole_arn=<ROLE>/r\n",
-            DEFAULT,
-            None,
-        ),
-        case(
-            "a role with two sources",
-            &[],
-            "[default]\nrole_arn=<ROLE>/r\nsource_profile=x\ncredential_source=Environment\n",
-            PROFILE_X,
-            None,
-        ),
-        case(
-            "a role by the token of another profile",
-            &[],
-            "[default]\nrole_arn=<ROLE>/second\nsource_profile=web\nrole_session_name=mine\n[profile web]\nrole_arn=<ROLE>/r\n\
-             web_identity_token_file=<FILES>/web\n",
-            "",
-            Some("<AS>/second/mine"),
-        ),
-        case(
-            "a role with the container's credentials",
-            &[
-                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "<CONTAINER>"),
-                ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "<OPENS>"),
-            ],
-            "[default]\nrole_arn=<ROLE>/second\ncredential_source=EcsContainer\nrole_session_name=mine\n",
-            "",
-            Some("<AS>/second/mine"),
-        ),
-        case(
-            "a role with the instance's credentials",
-            &[
-                ("AWS_EC2_METADATA_DISABLED", "false"),
-                ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "<INSTANCE>"),
-            ],
-            "[default]\nrole_arn=<ROLE>/second\ncredential_source=Ec2InstanceMetadata\nrole_session_name=mine\n",
-            "",
-            Some("<AS>/second/mine"),
-        ),
-        case(
-            "a role with a source that there is none of",
-            &[],
-            "[default]\nrole_arn=<ROLE>/r\ncredential_source=Nowhere\n",
-            DEFAULT,
-            None,
-        ),
-    ]
-}
-
-fn processes() -> Vec<Case> {
-    const PRINTS: &str = "[default]\ncredential_process = /bin/cat '<FILES>/printed of it'\n";
-    vec![
-        case("a process", &[], PRINTS, "", Some("<GIVEN>")),
-        case(
-            "keys in `credentials` before a process",
-            &[],
-            PRINTS,
-            DEFAULT,
-            Some("<CI>"),
-        ),
-        case(
-            "a process before keys in `config`",
-            &[],
-            "[default]\ncredential_process = /bin/cat <FILES>/printed\\ of\\ it\naws_access_key_id=<ID>\naws_secret_access_key=<SECRET>\n",
-            "",
-            Some("<GIVEN>"),
-        ),
-        case(
-            "a process that is a role's source",
-            &[],
-            "[default]\nrole_arn=<ROLE>/second\nsource_profile=p\nrole_session_name=mine\n[profile p]\n\
-             credential_process = /bin/cat \"<FILES>/printed of it\"\n",
-            "",
-            Some("<AS>/second/mine"),
-        ),
-        case(
-            "a process that fails",
-            &[],
-            "[default]\ncredential_process = /bin/false\n",
-            "",
-            None,
-        ),
-        case(
-            "a process of another version",
-            &[],
-            "[default]\ncredential_process = /bin/cat <FILES>/version-2\n",
-            "",
-            None,
-        ),
-        case(
-            "a process that is not there",
-            &[],
-            "[default]\ncredential_process = /nowhere\n",
-            "",
-            None,
-        ),
-    ]
-}
-
-fn endpoints() -> Vec<Case> {
-    const CONTAINER: (&str, &str) = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "<CONTAINER>");
-    const OPENS: (&str, &str) = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "<OPENS>");
-    const ASK: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "false");
-    const INSTANCE: (&str, &str) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "<INSTANCE>");
-    vec![
-        case("a container", &[CONTAINER, OPENS], "", "", Some("<MACHINE>")),
-        case(
-            "a container with a token in a file",
-            &[
-                CONTAINER,
-                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "<FILES>/opens"),
-                ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "no"),
-            ],
-            "",
-            "",
-            Some("<MACHINE>"),
-        ),
-        case(
-            "a container that does not open",
-            &[CONTAINER, ASK, INSTANCE],
-            "",
-            "",
-            None,
-        ),
-        case(
-            "keys in files before a container",
-            &[CONTAINER, OPENS],
-            "",
-            DEFAULT,
-            Some("<CI>"),
-        ),
-        case(
-            "a container before the instance",
-            &[
-                CONTAINER,
-                OPENS,
-                ASK,
-                ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1"),
-            ],
-            "",
-            "",
-            Some("<MACHINE>"),
-        ),
-        case(
-            "a container whose credentials have ended",
-            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "<OLD>"), OPENS],
-            "",
-            "",
-            None,
-        ),
-        case(
-            "a container somewhere else",
-            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/creds"), OPENS],
-            "",
-            "",
-            None,
-        ),
-        case("an instance", &[ASK, INSTANCE], "", "", Some("<MACHINE>")),
-        case(
-            "an instance that must not be asked",
-            &[("AWS_EC2_METADATA_DISABLED", "TRUE"), INSTANCE],
-            "",
-            "",
-            None,
-        ),
-        case(
-            "an instance that does not answer",
-            &[ASK, ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")],
-            "",
-            "",
+        (
+            // The same.
+            case(
+                "dual stack with an endpoint set by hand",
+                &KEY,
+                "[default]\nuse_dualstack_endpoint = true\n",
+                "",
+                Some("<CI>"),
+            ),
             None,
         ),
     ]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sensitive::Sensitive;
 
 const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const ROLE: &str = "arn:aws:iam::123456789012:role/r";
