@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use aws_iam_credential_rotate::cli::{self, Parsed, Typed};
 use aws_iam_credential_rotate::interrupt::Interrupt;
 use aws_iam_credential_rotate::settings::{Environment, Job, Settings, VARIABLES};
-use aws_iam_credential_rotate::{aws, ecr_update, http, kube, rotate};
+use aws_iam_credential_rotate::{aws, ecr_update, eks_token, http, kube, rotate};
 use log::LevelFilter;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use time::OffsetDateTime;
@@ -35,17 +35,21 @@ fn main() -> ExitCode {
 }
 
 fn run(typed: &Typed) -> u8 {
-    let settings =
-        environment().and_then(|environment| Settings::resolve(typed, &environment).map_err(|error| error.to_string()));
-    let settings = match settings {
-        Ok(settings) => settings,
+    let resolved = environment().and_then(|environment| {
+        let settings = Settings::resolve(typed, &environment).map_err(|error| error.to_string())?;
+        Ok((settings, environment))
+    });
+    let (settings, environment) = match resolved {
+        Ok(resolved) => resolved,
         Err(why) => {
             log::error!("{why}");
             return WRONG_USAGE;
         }
     };
     log::set_max_level(settings.log_level);
-    let kube = kube::Client::new(settings.access, settings.kube_limits, Box::new(no_eks_token));
+    let limits = settings.aws_limits;
+    let eks_token = move |wanted: &kube::EksToken| eks_token::issue(wanted, &environment, limits);
+    let kube = kube::Client::new(settings.access, settings.kube_limits, Box::new(eks_token));
     let aws = aws::Client::new(
         http::Client::new(&settings.aws_connection, settings.aws_limits),
         settings.endpoints,
@@ -59,7 +63,10 @@ fn run(typed: &Typed) -> u8 {
     };
     let tally = match &settings.job {
         Job::Rotate(settings) => rotate::run(kube, aws, settings, &interrupt),
-        Job::EcrUpdate(settings) => ecr_update::run(&kube, &aws, settings, &interrupt),
+        Job::EcrUpdate(job) => {
+            let ambient = aws::ambient::Chain::new(settings.ambient);
+            ecr_update::run(&kube, &aws, &ambient, job, &interrupt)
+        }
     };
     match tally {
         Ok(tally) => {
@@ -71,11 +78,6 @@ fn run(typed: &Typed) -> u8 {
             error.fault().exit_code()
         }
     }
-}
-
-/// TO WIRE: `aws::ambient` and `aws::eks` make the token once both slices are merged.
-fn no_eks_token(_: &kube::EksToken) -> Result<kube::IssuedToken, String> {
-    Err("this version makes no tokens for EKS by itself; install the program".into())
 }
 
 fn arguments() -> Result<Vec<String>, String> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_credential_types::Credentials;
+use time::OffsetDateTime;
 
 use crate::sensitive::Sensitive;
 
@@ -58,9 +58,79 @@ pub struct KeyPair {
     pub secret: Sensitive<String>,
 }
 
-impl KeyPair {
-    pub(super) fn for_signing(&self) -> Credentials {
-        Credentials::new(self.id.as_str(), self.secret.expose(), None, None, "Secret")
+/// What signs a call: a key pair, and what belongs to it where it is a session's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Credentials {
+    /// The pair; of a session it begins with `ASIA`.
+    pub pair: KeyPair,
+    /// Goes with every call of a session.
+    pub session_token: Option<Sensitive<String>>,
+    /// When they end, where that is known.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// Who signs a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Signer<'a> {
+    /// Nobody: the call itself carries the proof.
+    Nobody,
+    /// The pair of a Secret.
+    Pair(&'a KeyPair),
+    /// Credentials that this machine has.
+    Ambient(&'a Credentials),
+}
+
+impl<'a> From<&'a KeyPair> for Signer<'a> {
+    fn from(pair: &'a KeyPair) -> Signer<'a> {
+        Signer::Pair(pair)
+    }
+}
+
+impl<'a> From<&'a Credentials> for Signer<'a> {
+    fn from(credentials: &'a Credentials) -> Signer<'a> {
+        Signer::Ambient(credentials)
+    }
+}
+
+impl Signer<'_> {
+    pub(super) fn for_signing(self) -> Option<aws_credential_types::Credentials> {
+        let (pair, token) = match self {
+            Signer::Nobody => return None,
+            Signer::Pair(pair) => (pair, None),
+            Signer::Ambient(credentials) => (&credentials.pair, credentials.session_token.as_ref()),
+        };
+        Some(aws_credential_types::Credentials::new(
+            pair.id.as_str(),
+            pair.secret.expose(),
+            token.map(|token| token.expose().clone()),
+            None,
+            "",
+        ))
+    }
+
+    pub(super) fn signed_by(self) -> SignedBy {
+        match self {
+            Signer::Nobody => SignedBy::Nobody,
+            Signer::Pair(pair) => SignedBy::Pair(pair.id.clone()),
+            Signer::Ambient(credentials) => SignedBy::Ambient(credentials.pair.id.clone()),
+        }
+    }
+}
+
+/// Who signed a call, as errors tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SignedBy {
+    Nobody,
+    Pair(AccessKeyId),
+    Ambient(AccessKeyId),
+}
+
+impl fmt::Display for SignedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SignedBy::Nobody => Ok(()),
+            SignedBy::Pair(id) | SignedBy::Ambient(id) => write!(f, " with key {id}"),
+        }
     }
 }
 
@@ -78,6 +148,16 @@ mod tests {
         assert_eq!(
             format!("{pair:?}"),
             "KeyPair { id: AKIAIOSFODNN7EXAMPLE, secret: [redacted] }"
+        );
+        let credentials = Credentials {
+            pair,
+            session_token: Some(Sensitive::new("FwoGZXIvYXdzEXAMPLE".into())),
+            expires_at: None,
+        };
+        assert_eq!(
+            format!("{credentials:?}"),
+            "Credentials { pair: KeyPair { id: AKIAIOSFODNN7EXAMPLE, secret: [redacted] }, session_token: Some([redacted]), \
+             expires_at: None }"
         );
     }
 

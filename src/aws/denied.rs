@@ -2,8 +2,8 @@
 //! "Troubleshoot access denied error messages"): `User: ARN is not authorized to perform: ACTION on resource: RESOURCE because
 //! no KIND of policy allows the ACTION action`, or `… with an explicit deny in a KIND of policy`.
 
-/// What to do about a call of `action` that AWS has denied with these words.
-pub(super) fn advice(message: &str, action: &str) -> String {
+/// What to do about a call of `action` by `who` that AWS has denied with these words.
+pub(super) fn advice(message: &str, action: &str, who: &str) -> String {
     if let Some((_, place)) = message.split_once("with an explicit deny") {
         let place = place.trim_end_matches('.');
         return format!(
@@ -15,11 +15,11 @@ pub(super) fn advice(message: &str, action: &str) -> String {
         None => String::new(),
     };
     let place = if message.contains("no permissions boundary allows") {
-        "in the permissions boundary of the user that owns this key"
+        format!("in the permissions boundary of {who}")
     } else if message.contains("no service control policy allows") {
-        "in the service control policies of the account"
+        "in the service control policies of the account".into()
     } else {
-        "to the user that owns this key"
+        format!("to {who}")
     };
     format!("allow `{action}`{on} {place}")
 }
@@ -118,7 +118,7 @@ mod tests {
             ),
             (String::new(), key, format!("allow `{key}` to the user that owns this key")),
         ] {
-            assert_eq!(super::advice(&message, action), advice, "{message}");
+            assert_eq!(super::advice(&message, action, "the user that owns this key"), advice, "{message}");
         }
     }
 }

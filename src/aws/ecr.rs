@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{Call, Cause, Client, Error, JSON_1_1, KeyPair, Region, Safety, Service, refusal};
+use super::credentials::Signer;
+use super::{Call, Cause, Client, Credentials, Error, JSON_1_1, KeyPair, Region, Safety, Service, refusal};
 use crate::retry::Asking;
 use crate::sensitive::Sensitive;
 
@@ -26,6 +27,19 @@ pub struct Login {
 ///
 /// As for every call; an answer without a usable token is one.
 pub fn get_authorization_token(client: &Client, region: &Region, keys: &KeyPair) -> Result<Login, Error> {
+    token(client, region, keys.into())
+}
+
+/// As [`get_authorization_token`], for whoever `credentials` of this machine belong to.
+///
+/// # Errors
+///
+/// As for every call.
+pub fn get_authorization_token_as(client: &Client, region: &Region, credentials: &Credentials) -> Result<Login, Error> {
+    token(client, region, credentials.into())
+}
+
+fn token(client: &Client, region: &Region, keys: Signer<'_>) -> Result<Login, Error> {
     let call = Call {
         service: Service::Ecr,
         region,

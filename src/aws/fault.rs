@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{AccessKeyId, Meaning, Refusal, Service, denied};
+use super::credentials::SignedBy;
+use super::{Meaning, Refusal, Service, denied};
 use crate::error::Fault;
 use crate::http::{self, Delivery, Problem};
 use crate::retry::Reaction;
@@ -14,8 +15,8 @@ pub struct Error {
     pub operation: &'static str,
     /// The service that was called.
     pub(super) service: Service,
-    /// The key that signed.
-    pub key: AccessKeyId,
+    /// Whose key signed.
+    pub(super) signed_by: SignedBy,
     /// The region it was meant for.
     pub(super) region: Box<str>,
     /// Where the call went.
@@ -108,7 +109,7 @@ impl Error {
 
     /// What was tried and what came back.
     pub fn without_advice(&self) -> String {
-        let tried = format!("{} with key {} at {}", self.operation, self.key, self.host());
+        let tried = format!("{}{} at {}", self.operation, self.signed_by, self.host());
         match &self.cause {
             Cause::Refused(refusal) => format!("{tried}: {refusal}"),
             Cause::NoAnswer(failure) => format!("{tried}: {failure}"),
@@ -143,7 +144,16 @@ impl Error {
             Cause::Unsignable(_) => return None,
             Cause::Refused(refusal) => refusal,
         };
-        match refusal.meaning() {
+        let meaning = refusal.meaning();
+        match self.signed_by {
+            SignedBy::Pair(_) => {}
+            SignedBy::Ambient(_) | SignedBy::Nobody => {
+                if let Some(advice) = self.advice_on_ambient(refusal) {
+                    return Some(advice);
+                }
+            }
+        }
+        match meaning {
             Meaning::UnknownKey => Some(
                 "the key is deleted, inactive, of another partition, or too new; put a working pair into its Secret"
                     .into(),
@@ -155,7 +165,11 @@ impl Error {
                 Some("the region is wrong: see the Secret's region annotation, and `AWS_REGION`".into())
             }
             Meaning::ClockSkew => Some("set this machine's clock".into()),
-            Meaning::AccessDenied => Some(denied::advice(&refusal.message, &self.service.action(self.operation))),
+            Meaning::AccessDenied => Some(denied::advice(
+                &refusal.message,
+                &self.service.action(self.operation),
+                "the user that owns this key",
+            )),
             Meaning::SessionOver => Some("get a new session".into()),
             Meaning::Throttled => {
                 Some("run again later; other tools may be using up this account's request rate".into())
@@ -167,6 +181,40 @@ impl Error {
                 Some("something else is changing this user; run again later".into())
             }
             Meaning::Other => None,
+        }
+    }
+
+    /// Where credentials of this machine need another word than the pair of a Secret.
+    fn advice_on_ambient(&self, refusal: &Refusal) -> Option<String> {
+        match refusal.meaning() {
+            Meaning::UnknownKey => Some(
+                "the key is deleted, inactive, of another partition, or lacks its session token (`AWS_SESSION_TOKEN`)"
+                    .into(),
+            ),
+            Meaning::WrongSecret => Some("the secret access key does not belong to this key id".into()),
+            Meaning::AccessDenied => Some(match self.operation {
+                "AssumeRole" => {
+                    "allow `sts:AssumeRole` on the role to whom these credentials belong to, and let the role's trust \
+                                 policy name them"
+                        .into()
+                }
+                "AssumeRoleWithWebIdentity" => {
+                    "let the role's trust policy name the token's issuer, audience and subject".into()
+                }
+                _ => denied::advice(
+                    &refusal.message,
+                    &self.service.action(self.operation),
+                    "whoever these credentials belong to",
+                ),
+            }),
+            Meaning::WrongRegion
+            | Meaning::ClockSkew
+            | Meaning::SessionOver
+            | Meaning::Throttled
+            | Meaning::LimitExceeded
+            | Meaning::RemoteFault
+            | Meaning::NoSuchEntity
+            | Meaning::Other => None,
         }
     }
 }

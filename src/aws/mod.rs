@@ -1,28 +1,29 @@
 //! Calls to AWS: build, sign, send, classify. One file for each service.
 
+pub mod ambient;
+pub mod assume_role;
 pub mod credentials;
 mod denied;
 pub mod ecr;
+pub mod eks;
 pub mod endpoint;
 mod fault;
 pub mod iam;
 mod refusal;
+mod signature;
 pub mod sts;
 mod xml;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-
-pub use self::credentials::{AccessKeyId, KeyPair};
+use self::credentials::Signer;
+pub use self::credentials::{AccessKeyId, Credentials, KeyPair};
 pub use self::endpoint::{Endpoints, Region, Service};
 pub use self::fault::{Cause, Error};
 pub use self::refusal::{Meaning, Refusal};
-use crate::http::{self, Method};
+use crate::http;
 use crate::retry::{self, Asking, Reaction};
-use crate::sensitive::Sensitive;
 
 /// AWS refuses a signature whose time is more than five minutes off; a clock that is further off than this is blamed for
 /// a refusal that a clock can cause.
@@ -85,8 +86,9 @@ impl Client {
         }
     }
 
-    fn call(&self, call: &Call<'_>, keys: &KeyPair) -> Result<http::Reply, Error> {
-        let what = format!("{} with key {}", call.operation, keys.id);
+    fn call<'a>(&self, call: &Call<'_>, keys: impl Into<Signer<'a>>) -> Result<http::Reply, Error> {
+        let keys = keys.into();
+        let what = format!("{}{}", call.operation, keys.signed_by());
         let send = |skew| {
             retry::repeat(
                 &what,
@@ -106,11 +108,11 @@ impl Client {
         }
     }
 
-    fn attempt(&self, call: &Call<'_>, keys: &KeyPair, skew: i64) -> Result<http::Reply, Error> {
-        let endpoint = self.endpoints.url(call.service, call.region);
+    fn attempt(&self, call: &Call<'_>, keys: Signer<'_>, skew: i64) -> Result<http::Reply, Error> {
+        let place = self.endpoints.place(call.service, call.region);
         let error = |cause| self.error(call, keys, cause);
-        log::debug!("{} with key {}", call.operation, keys.id);
-        let request = signed(call, &endpoint, keys, now(skew)).map_err(|why| error(Cause::Unsignable(why)))?;
+        log::debug!("{}{}", call.operation, keys.signed_by());
+        let request = signature::signed(call, &place, keys, now(skew)).map_err(|why| error(Cause::Unsignable(why)))?;
         let reply = match call.safety {
             Safety::Repeatable(_) => self.http.send(&request),
             Safety::Once(time) => self.http.send_within(&request, time),
@@ -123,13 +125,13 @@ impl Client {
         }
     }
 
-    fn error(&self, call: &Call<'_>, keys: &KeyPair, cause: Cause) -> Error {
+    fn error<'a>(&self, call: &Call<'_>, keys: impl Into<Signer<'a>>, cause: Cause) -> Error {
         Error {
             operation: call.operation,
             service: call.service,
             region: call.region.name().into(),
-            key: keys.id.clone(),
-            endpoint: self.endpoints.url(call.service, call.region).into(),
+            signed_by: keys.into().signed_by(),
+            endpoint: self.endpoints.place(call.service, call.region).url.into(),
             once: call.safety.is_once(),
             cause,
         }
@@ -175,40 +177,6 @@ fn now(skew: i64) -> SystemTime {
     .unwrap_or(now)
 }
 
-fn signed(call: &Call<'_>, endpoint: &str, keys: &KeyPair, now: SystemTime) -> Result<http::Request, String> {
-    let identity = keys.for_signing().into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(call.region.signing_region(call.service))
-        .name(call.service.signing_name())
-        .time(now)
-        .settings(SigningSettings::default())
-        .build()
-        .map_err(|error| error.to_string())?
-        .into();
-    let mut headers = vec![("content-type", Sensitive::new(call.content_type.to_owned()))];
-    headers.extend(
-        call.target
-            .map(|target| ("x-amz-target", Sensitive::new(target.to_owned()))),
-    );
-    let to_sign = headers.iter().map(|(name, value)| (*name, value.expose().as_str()));
-    let body = SignableBody::Bytes(call.body.as_bytes());
-    let signable = SignableRequest::new("POST", endpoint, to_sign, body).map_err(|error| error.to_string())?;
-    let (instructions, _) = sign(signable, &params).map_err(|error| error.to_string())?.into_parts();
-    let (signature, _) = instructions.into_parts();
-    headers.extend(
-        signature
-            .iter()
-            .map(|h| (h.name(), Sensitive::new(h.value().to_owned()))),
-    );
-    Ok(http::Request {
-        method: Method::Post,
-        url: endpoint.to_owned(),
-        headers,
-        body: Sensitive::new(call.body.clone().into_bytes()),
-    })
-}
-
 /// A Query protocol body: `Action=…&Version=…` and the parameters, form-encoded.
 fn query(action: &str, version: &str, parameters: &[(&str, &str)]) -> String {
     let mut body = format!("Action={action}&Version={version}");
@@ -224,6 +192,7 @@ const JSON_1_1: &str = "application/x-amz-json-1.1";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sensitive::Sensitive;
 
     #[test]
     fn threads_may_share_a_client() {

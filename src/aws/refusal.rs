@@ -121,7 +121,9 @@ pub(super) fn cause(service: Service, reply: &Reply) -> Cause {
     let parsed = match service {
         Service::Iam | Service::Sts => query_error(reply.body.expose()),
         // Anything between this program and ECR that speaks for AWS may answer in the older form.
-        Service::Ecr => json_error(reply.body.expose()).or_else(|| query_error(reply.body.expose())),
+        Service::Ecr | Service::EcrPublic => {
+            json_error(reply.body.expose()).or_else(|| query_error(reply.body.expose()))
+        }
     };
     let Some((code, message)) = parsed else {
         return unexpected(reply, "an AWS error");

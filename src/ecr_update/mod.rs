@@ -5,10 +5,11 @@ pub mod docker_config;
 
 use std::collections::BTreeMap;
 
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::aws::ecr::{self, Login};
-use crate::aws::{self, KeyPair, Meaning, Region};
+use crate::aws::{self, AccessKeyId, KeyPair, Meaning, Region, ambient};
 use crate::error::Fault;
 use crate::interrupt::Interrupt;
 use crate::key_secret;
@@ -18,7 +19,8 @@ use crate::retry::Asking;
 
 /// The label of a Secret to refresh.
 pub const LABEL: &str = "aws-ecr-updater";
-/// The annotation that names the Secret with the key pair, in the same namespace.
+/// The annotation that names the Secret with the key pair, in the same namespace. Without it the credentials are those that
+/// this machine has.
 pub const SOURCE: &str = "aws-ecr-updater/secret";
 /// The annotation that names the registry's region.
 pub const REGION: &str = "aws-ecr-updater/region";
@@ -49,6 +51,7 @@ pub struct Settings {
 pub fn run(
     kube: &kube::Client,
     aws: &aws::Client,
+    ambient: &ambient::Chain,
     settings: &Settings,
     interrupt: &Interrupt,
 ) -> Result<Tally, kube::Error> {
@@ -57,8 +60,10 @@ pub fn run(
     let mut logins = Logins {
         kube,
         aws,
+        ambient,
         sources: BTreeMap::new(),
         logins: BTreeMap::new(),
+        ambient_logins: BTreeMap::new(),
     };
     for secret in secrets {
         let name = secret.key.clone();
@@ -93,7 +98,10 @@ fn refresh(logins: &mut Logins<'_>, settings: &Settings, secret: Secret) -> Resu
     }
     let source = source(&secret)?;
     let region = region(&secret, settings.region.as_ref())?;
-    let (key, login) = logins.get(&source, &region)?;
+    let (key, login) = match &source {
+        Some(source) => logins.get(source, &region).map(|(id, login)| (id.to_string(), login)),
+        None => logins.ambient(&region),
+    }?;
     let expires_at = login
         .expires_at
         .format(&Rfc3339)
@@ -105,15 +113,21 @@ fn refresh(logins: &mut Logins<'_>, settings: &Settings, secret: Secret) -> Resu
     ))
 }
 
-fn source(secret: &Secret) -> Result<Key, String> {
-    let name = secret
-        .annotation(SOURCE)
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .ok_or_else(|| {
-            format!("annotation `{SOURCE}` is missing; it names the Secret with the key pair, in the same namespace")
-        })?;
-    Key::in_namespace_of(&secret.key, name).map_err(|error| format!("annotation `{SOURCE}`: {error}"))
+/// The Secret with the key pair. An annotation that is there but empty is a mistake: it does not mean this machine's own
+/// credentials.
+fn source(secret: &Secret) -> Result<Option<Key>, String> {
+    let Some(name) = secret.annotation(SOURCE).map(str::trim) else {
+        return Ok(None);
+    };
+    if name.is_empty() {
+        return Err(format!(
+            "annotation `{SOURCE}` is empty; it names the Secret with the key pair, in the same namespace; remove it to use the \
+             credentials of this machine"
+        ));
+    }
+    Key::in_namespace_of(&secret.key, name)
+        .map(Some)
+        .map_err(|error| format!("annotation `{SOURCE}`: {error}"))
 }
 
 fn region(secret: &Secret, default: Option<&Region>) -> Result<Region, String> {
@@ -174,13 +188,16 @@ fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &st
 struct Logins<'a> {
     kube: &'a kube::Client,
     aws: &'a aws::Client,
+    ambient: &'a ambient::Chain,
     sources: BTreeMap<Key, Result<KeyPair, String>>,
     logins: BTreeMap<(KeyPair, Region), Result<Login, String>>,
+    /// By the credentials of this machine; with how they are called.
+    ambient_logins: BTreeMap<Region, Result<(String, Login), String>>,
 }
 
 impl Logins<'_> {
     /// A login by the pair in `source`, and the key's id.
-    fn get(&mut self, source: &Key, region: &Region) -> Result<(aws::AccessKeyId, Login), String> {
+    fn get(&mut self, source: &Key, region: &Region) -> Result<(AccessKeyId, Login), String> {
         let pair = match self.sources.get(source) {
             Some(known) => known.clone(),
             None => self.read(source),
@@ -202,6 +219,25 @@ impl Logins<'_> {
         let login = login.map_err(|error| format!("{error} (the key is from Secret {source})"));
         self.logins.insert((pair.clone(), region.clone()), login.clone());
         login.map(|login| (pair.id, login))
+    }
+
+    /// A login by the credentials of this machine, and how they are called.
+    fn ambient(&mut self, region: &Region) -> Result<(String, Login), String> {
+        if let Some(known) = self.ambient_logins.get(region) {
+            return known.clone();
+        }
+        let found = self.ambient.credentials(self.aws, region, OffsetDateTime::now_utc());
+        let login = found
+            .map_err(|error| format!("annotation `{SOURCE}` is missing, and {error}"))
+            .and_then(|found| {
+                let login = ecr::get_authorization_token_as(self.aws, region, &found.credentials);
+                let key = format!("{} of {}", found.credentials.pair.id, found.origin);
+                login
+                    .map(|login| (key, login))
+                    .map_err(|error| format!("{error} (the key is from {})", found.origin))
+            });
+        self.ambient_logins.insert(region.clone(), login.clone());
+        login
     }
 
     fn read(&mut self, source: &Key) -> Result<KeyPair, String> {

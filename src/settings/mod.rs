@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::aws::{Endpoints, Region};
+pub use self::aws::Aws;
+use crate::aws::{Endpoints, Region, ambient};
 use crate::cli::{Command, ForeignKeys, Retire, Typed};
 use crate::error::{Fault, one_line};
 use crate::http::{Connection, Limits, certificates_from_pem};
@@ -30,6 +31,10 @@ pub const VARIABLES: &[&str] = &[
     "AWS_ENDPOINT_URL_IAM",
     "AWS_ENDPOINT_URL_STS",
     "AWS_ENDPOINT_URL_ECR",
+    "AWS_ENDPOINT_URL_ECR_PUBLIC",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_CA_BUNDLE",
     "HTTPS_PROXY",
     "https_proxy",
@@ -37,6 +42,22 @@ pub const VARIABLES: &[&str] = &[
     "http_proxy",
     "NO_PROXY",
     "no_proxy",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "POD_UID",
     "POD_NAME",
     "RUST_LOG",
@@ -66,6 +87,8 @@ pub struct Settings {
     pub endpoints: Endpoints,
     /// How to get to AWS.
     pub aws_connection: Connection,
+    /// Where credentials of this machine come from; nothing was asked yet.
+    pub ambient: ambient::Sources,
     /// Limits for a request to AWS.
     pub aws_limits: Limits,
     /// Limits for a request to the API server.
@@ -125,6 +148,16 @@ pub type Environment = BTreeMap<&'static str, String>;
 /// The value of a variable that is set to something.
 type Set<'e> = dyn Fn(&str) -> Option<&'e str> + 'e;
 
+/// An empty variable counts as not set, as it does for the AWS SDKs.
+fn set_in<'e>(environment: &'e Environment) -> impl Fn(&str) -> Option<&'e str> {
+    |name: &str| {
+        environment
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+}
+
 impl Settings {
     /// Puts together what was typed and what the environment says.
     ///
@@ -132,16 +165,15 @@ impl Settings {
     ///
     /// What cannot be meant is named, with what was expected.
     pub fn resolve(typed: &Typed, environment: &Environment) -> Result<Settings, Error> {
-        // An empty variable counts as not set, as it does for the AWS SDKs.
-        let set = |name: &str| {
-            environment
-                .get(name)
-                .map(|value| value.trim())
-                .filter(|value| !value.is_empty())
-        };
+        let set = set_in(environment);
         let access = kube::access(typed, &set)?;
         let scope = scope(typed, environment.get("NAMESPACE"), &access)?;
-        let region = aws::region(&set)?;
+        let Aws {
+            endpoints,
+            connection,
+            region,
+            sources,
+        } = Aws::resolve(environment, None, None)?;
         let job = match typed.command.unwrap_or(Command::Rotate) {
             Command::Rotate => Job::Rotate(rotate::Settings {
                 scope,
@@ -158,8 +190,9 @@ impl Settings {
         Ok(Settings {
             job,
             access,
-            endpoints: aws::endpoints(&set)?,
-            aws_connection: aws::connection(&set)?,
+            endpoints,
+            aws_connection: connection,
+            ambient: sources,
             aws_limits: Limits { time, body: AWS_BODY },
             log_level: set("RUST_LOG").map_or(Ok(LevelFilter::Info), log_level)?,
             kube_limits: Limits { time, body: KUBE_BODY },

@@ -72,12 +72,22 @@ fn a_malformed_region_is_refused_before_anything_is_asked() {
 
 #[test]
 fn a_missing_or_malformed_source_is_named() {
-    for absent in [None, Some(""), Some("  ")] {
+    for (absent, says) in [
+        (
+            None,
+            "annotation `aws-ecr-updater/secret` is missing, and there are no AWS credentials: `AWS_ACCESS_KEY_ID` is not set, no \
+             profile `default` (no `config` or `credentials` file is there), `AWS_WEB_IDENTITY_TOKEN_FILE` is not set, \
+             `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` and `AWS_CONTAINER_CREDENTIALS_FULL_URI` are not set, and \
+             `AWS_EC2_METADATA_DISABLED` is set; set one of these",
+        ),
+        (
+            Some("  "),
+            "annotation `aws-ecr-updater/secret` is empty; it names the Secret with the key pair, in the same namespace; remove \
+             it to use the credentials of this machine",
+        ),
+    ] {
         let world = with_annotation(SOURCE, absent);
-        ecr_update_refuses(
-            &world,
-            "annotation `aws-ecr-updater/secret` is missing; it names the Secret with the key pair, in the same namespace",
-        );
+        ecr_update_refuses(&world, says);
         assert_eq!(world.kube.operations(), [LIST]);
     }
     for bad in ["../x", "a/b", "s?watch=true", "S", "s%2f..", "..", "s#"] {

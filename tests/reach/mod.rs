@@ -1,5 +1,7 @@
 //! How clusters and accounts are reached, told the way that people know from other tools.
 
+mod ambient;
+mod ambient_broken;
 mod exec;
 mod kubeconfig;
 mod renewal;

@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod endpoints;
+mod identity;
 mod in_cluster;
 mod jobs;
 mod kubeconfig;

@@ -282,6 +282,8 @@ impl World {
             .args(&["--certificate-authority", &self.file("ca.crt")])
             .env("NAMESPACE", NAMESPACE)
             .env("AWS_ENDPOINT_URL", self.aws.url())
+            // Nothing outside this world is asked, were the tests to run on an instance.
+            .env("AWS_EC2_METADATA_DISABLED", "true")
     }
 
     /// The program with these arguments, run to its end in this world. Whatever a test looks at, nothing secret may be in
@@ -320,6 +322,18 @@ impl World {
             },
             "type": "kubernetes.io/dockerconfigjson",
             "stringData": {".dockerconfigjson": config},
+        }));
+    }
+
+    /// Stores the image-pull Secret `name` that names no Secret with a key pair.
+    pub fn add_ambient_pull_secret(&self, name: &str, region: &str) {
+        self.cluster.add_secret(serde_json::json!({
+            "metadata": {
+                "name": name, "namespace": NAMESPACE, "labels": {"aws-ecr-updater": "true"},
+                "annotations": {"aws-ecr-updater/region": region},
+            },
+            "type": "kubernetes.io/dockerconfigjson",
+            "stringData": {".dockerconfigjson": "{}"},
         }));
     }
 

@@ -58,6 +58,21 @@ impl fmt::Debug for AccessKey {
     }
 }
 
+/// A session's key, its token and its end, as metadata endpoints give them.
+#[derive(Clone)]
+pub struct Session {
+    pub key: AccessKey,
+    pub token: String,
+    /// In ISO 8601.
+    pub ends: String,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} until {}", self.key, self.ends)
+    }
+}
+
 /// One ECR login that was handed out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IssuedToken {
@@ -90,6 +105,17 @@ pub enum Change {
 pub(super) enum Owner {
     Root,
     User(String),
+    /// A session: the role's name and its own.
+    Session(String, String),
+}
+
+/// What somebody may be for a while.
+pub(super) struct Role {
+    pub(super) id: String,
+    /// What AssumeRole must bring along; every user and session of the account is trusted.
+    pub(super) external_id: Option<String>,
+    /// The web identity tokens that are trusted.
+    pub(super) tokens: BTreeSet<String>,
 }
 
 pub(super) struct User {
@@ -108,6 +134,8 @@ pub(super) struct StoredKey {
     pub(super) key: Key,
     pub(super) secret: String,
     pub(super) owner: Owner,
+    /// Of a session: what comes with every request, and when it ends.
+    pub(super) session: Option<(String, i64)>,
     /// By when, what service and from which region it was last used.
     pub(super) last_used: Option<(i64, Api, String)>,
     deleted: bool,
@@ -129,6 +157,9 @@ pub(super) struct Caller {
 pub(super) struct Account {
     pub(super) partition: Partition,
     pub(super) users: BTreeMap<String, User>,
+    pub(super) roles: BTreeMap<String, Role>,
+    /// What is secret beside keys and logins.
+    pub(super) other_secrets: Vec<String>,
     pub(super) issued: Vec<IssuedToken>,
     pub(super) regions: BTreeSet<String>,
     pub(super) clock_offset: i64,
@@ -149,6 +180,8 @@ impl Account {
         Account {
             partition,
             users: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            other_secrets: Vec::new(),
             issued: Vec::new(),
             regions: partition.regions.iter().map(|&region| region.to_owned()).collect(),
             clock_offset: 0,
@@ -179,18 +212,26 @@ impl Account {
             .unwrap_or_else(|| panic!("the account has no user `{name}`"))
     }
 
+    /// The role that a test speaks of.
+    pub(super) fn role(&mut self, name: &str) -> &mut Role {
+        self.roles
+            .get_mut(name)
+            .unwrap_or_else(|| panic!("the account has no role `{name}`"))
+    }
+
     pub(super) fn arn(&self, owner: &Owner) -> String {
-        let resource = match owner {
-            Owner::Root => "root".to_owned(),
-            Owner::User(name) => format!("user{}{name}", self.users[name].path),
+        let (service, resource) = match owner {
+            Owner::Root => ("iam", "root".to_owned()),
+            Owner::User(name) => ("iam", format!("user{}{name}", self.users[name].path)),
+            Owner::Session(role, name) => ("sts", format!("assumed-role/{role}/{name}")),
         };
-        format!("arn:{}:iam::{ACCOUNT}:{resource}", self.partition.name)
+        format!("arn:{}:{service}::{ACCOUNT}:{resource}", self.partition.name)
     }
 
     /// Policy: all that was not denied. The root of an account has none.
     pub(super) fn permit(&self, caller: &Owner, action: Action, resource: &str) -> Result<(), Failure> {
         match caller {
-            Owner::Root => Ok(()),
+            Owner::Root | Owner::Session(..) => Ok(()),
             Owner::User(name) if !self.users[name].denied.contains(&action.permission()) => Ok(()),
             Owner::User(_) => Err(Failure::access_denied(
                 action.api(),
@@ -268,6 +309,7 @@ impl Account {
             key,
             secret,
             owner: owner.clone(),
+            session: None,
             last_used: None,
             deleted: false,
             afterlife: 0,
@@ -279,6 +321,17 @@ impl Account {
             user.most_keys = user.most_keys.max(count);
         }
         self.keys.last().expect("the key just pushed")
+    }
+
+    /// A session of a role, known everywhere at once.
+    pub(super) fn create_session(&mut self, role: &str, name: &str, seconds: i64) -> &StoredKey {
+        let owner = Owner::Session(role.to_owned(), name.to_owned());
+        let ends = self.now() + seconds;
+        self.create(&owner, Gates::default());
+        let stored = self.keys.last_mut().expect("the key just made");
+        stored.key.id = stored.key.id.replacen("AKIA", "ASIA", 1);
+        stored.session = Some((random::session_token(), ends));
+        stored
     }
 
     /// Sets the status of a key that exists. `None`: the owner has no such key.

@@ -42,11 +42,13 @@ pub(super) enum Action {
     GetAccessKeyLastUsed,
     GetUser,
     GetCallerIdentity,
+    AssumeRole,
+    AssumeRoleWithWebIdentity,
     GetAuthorizationToken,
 }
 
 impl Action {
-    const ALL: [Action; 8] = [
+    const ALL: [Action; 10] = [
         Action::ListAccessKeys,
         Action::CreateAccessKey,
         Action::UpdateAccessKey,
@@ -54,6 +56,8 @@ impl Action {
         Action::GetAccessKeyLastUsed,
         Action::GetUser,
         Action::GetCallerIdentity,
+        Action::AssumeRole,
+        Action::AssumeRoleWithWebIdentity,
         Action::GetAuthorizationToken,
     ];
 
@@ -88,6 +92,8 @@ impl Action {
             Action::GetAccessKeyLastUsed => "GetAccessKeyLastUsed",
             Action::GetUser => "GetUser",
             Action::GetCallerIdentity => "GetCallerIdentity",
+            Action::AssumeRole => "AssumeRole",
+            Action::AssumeRoleWithWebIdentity => "AssumeRoleWithWebIdentity",
             Action::GetAuthorizationToken => "GetAuthorizationToken",
         }
     }
@@ -100,7 +106,7 @@ impl Action {
             | Action::DeleteAccessKey
             | Action::GetAccessKeyLastUsed
             | Action::GetUser => Api::Iam,
-            Action::GetCallerIdentity => Api::Sts,
+            Action::GetCallerIdentity | Action::AssumeRole | Action::AssumeRoleWithWebIdentity => Api::Sts,
             Action::GetAuthorizationToken => Api::Ecr,
         }
     }
@@ -119,6 +125,8 @@ impl Action {
             Action::DeleteAccessKey => &["UserName", "AccessKeyId"],
             Action::GetAccessKeyLastUsed => &["AccessKeyId"],
             Action::GetCallerIdentity | Action::GetAuthorizationToken => &[],
+            Action::AssumeRole => &["RoleArn", "RoleSessionName", "DurationSeconds", "ExternalId"],
+            Action::AssumeRoleWithWebIdentity => &["RoleArn", "RoleSessionName", "DurationSeconds", "WebIdentityToken"],
         }
     }
 }

@@ -19,12 +19,16 @@ fn check(account: &mut Account, api: Api, request: &Request) -> Result<Caller, R
         Api::Sts | Api::Ecr => account.regions.contains(region),
     })?;
     signed.check_window(now)?;
-    // The keys here are users' own. One that comes with a session token is not what it claims to be.
-    if request.header("x-amz-security-token").is_some() {
+    let stored = account.signing_key(api, signed.key_id)?;
+    // A user's own key that comes with a session token is not what it claims to be, nor a session's without.
+    let token = request.header("x-amz-security-token");
+    if token != stored.session.as_ref().map(|(token, _)| token.as_str()) {
         return Err(Refusal::UnknownKey);
     }
-    let stored = account.signing_key(api, signed.key_id)?;
     signed.check_signature(&stored.secret)?;
+    if stored.session.as_ref().is_some_and(|(_, ends)| *ends <= now) {
+        return Err(Refusal::SessionOver);
+    }
     stored.last_used = Some((now, api, signed.region.to_owned()));
     Ok(Caller {
         owner: stored.owner.clone(),

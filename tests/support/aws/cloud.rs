@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::super::server::{Reply, Request, Server, Service};
-use super::account::{AccessKey, Account, Change, IssuedToken, Key, Owner, Status, StoredKey, User};
+use super::account::{AccessKey, Account, Change, IssuedToken, Key, Owner, Role, Session, Status, StoredKey, User};
 use super::action::{Action, Api};
 use super::partition::Partition;
 use super::propagation::{Flap, Gates};
@@ -76,6 +76,55 @@ impl Cloud {
     /// A key of the account's root.
     pub fn add_root_key(&self) -> AccessKey {
         made(self.account().create(&Owner::Root, Gates::default()))
+    }
+
+    /// A role that every user and every session of the account may take, and whoever brings one of its tokens.
+    pub fn add_role(&self, name: &str) {
+        let role = Role {
+            id: random::role_id(),
+            external_id: None,
+            tokens: BTreeSet::new(),
+        };
+        self.account().roles.insert(name.to_owned(), role);
+    }
+
+    /// From now on AssumeRole must bring this along.
+    pub fn require_external_id(&self, role: &str, external_id: &str) {
+        self.account().role(role).external_id = Some(external_id.to_owned());
+    }
+
+    /// A web identity token that the role trusts.
+    pub fn web_identity_token(&self, role: &str) -> String {
+        let mut account = self.account();
+        let token = random::web_identity_token();
+        account.role(role).tokens.insert(token.clone());
+        account.other_secrets.push(token.clone());
+        token
+    }
+
+    /// A session that lasts so long, in seconds.
+    pub fn add_session(&self, role: &str, name: &str, seconds: i64) -> Session {
+        let mut account = self.account();
+        account.role(role);
+        let stored = account.create_session(role, name, seconds);
+        let (token, ends) = stored.session.clone().expect("a session has a token");
+        Session {
+            key: made(stored),
+            token,
+            ends: super::reply::iso8601(ends),
+        }
+    }
+
+    /// Something that must not be found in any output.
+    pub fn hide(&self, secret: &str) {
+        self.account().other_secrets.push(secret.to_owned());
+    }
+
+    /// A token that opens an endpoint; it must not be found in any output.
+    pub fn opaque_token(&self) -> String {
+        let token = random::secret_access_key().replace(['/', '+'], "x");
+        self.hide(&token);
+        token
     }
 
     pub fn delete_key(&self, key_id: &str) {
@@ -202,9 +251,16 @@ impl Cloud {
     /// The user whose key this is or was; `None` for the root's.
     pub fn user_of(&self, key_id: &str) -> Option<String> {
         match &self.account().stored(key_id)?.owner {
-            Owner::Root => None,
+            Owner::Root | Owner::Session(..) => None,
             Owner::User(name) => Some(name.clone()),
         }
+    }
+
+    /// Whose key this is or was, as an ARN.
+    pub fn arn_of(&self, key_id: &str) -> String {
+        let account = self.account();
+        let stored = account.stored(key_id).unwrap_or_else(|| panic!("no key `{key_id}`"));
+        account.arn(&stored.owner)
     }
 
     /// The user's unique id, `AIDA…`.
@@ -236,7 +292,12 @@ impl Cloud {
     pub fn secrets(&self) -> Vec<String> {
         let account = self.account();
         let keys = account.ever_stored().map(|stored| stored.secret.clone());
-        keys.chain(account.issued.iter().map(|token| token.password.clone()))
+        let tokens = account
+            .ever_stored()
+            .filter_map(|stored| Some(stored.session.as_ref()?.0.clone()));
+        keys.chain(tokens)
+            .chain(account.issued.iter().map(|token| token.password.clone()))
+            .chain(account.other_secrets.iter().cloned())
             .collect()
     }
 }

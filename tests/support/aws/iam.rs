@@ -159,6 +159,7 @@ pub(super) fn get_user(account: &mut Account, caller: &Caller, parameters: &Para
     let arn = element("Arn", &account.arn(&owner));
     let about = match &owner {
         Owner::Root => vec![element("UserId", super::account::ACCOUNT), arn],
+        Owner::Session(..) => unreachable!("`target` gives no session"),
         Owner::User(name) => {
             let user = account.user(name);
             vec![
@@ -183,6 +184,10 @@ fn target(account: &Account, caller: &Caller, action: Action, parameters: &Param
         }
     };
     match (&caller.owner, &owner) {
+        // The stand-in grants a role nothing at IAM; these are the words where it names no user.
+        (Owner::Session(..), _) | (_, Owner::Session(..)) => Err(Failure::validation(
+            "Must specify userName when calling with non-User credentials",
+        )),
         (Owner::Root, Owner::User(name)) if !account.users.contains_key(name) => Err(Failure::new(
             404,
             "NoSuchEntity",
@@ -291,7 +296,7 @@ fn no_such_key(id: &str) -> Failure {
 /// `<UserName>`; the root has no name and AWS leaves the element out.
 fn user_name(owner: &Owner) -> String {
     match owner {
-        Owner::Root => String::new(),
+        Owner::Root | Owner::Session(..) => String::new(),
         Owner::User(name) => element("UserName", name),
     }
 }

@@ -1,4 +1,5 @@
-//! A stand-in for the part of AWS that the program talks to: IAM access keys, STS GetCallerIdentity, ECR logins.
+//! A stand-in for the part of AWS that the program talks to: IAM access keys, STS identities and sessions, ECR logins, and the
+//! metadata endpoints of containers and instances.
 //!
 //! It is stricter than AWS where that finds mistakes (unknown parameters, unsigned `x-amz-*` headers) and otherwise meant
 //! to answer to the letter: the same codes, statuses, texts and XML or JSON forms. Signatures are checked by code of its
@@ -19,6 +20,7 @@ mod authenticate;
 mod cloud;
 mod ecr;
 mod iam;
+mod metadata;
 mod partition;
 mod propagation;
 mod query;
@@ -29,8 +31,10 @@ mod sts;
 
 // Each test target uses its own part of this.
 #[allow(unused_imports)]
-pub use account::{AccessKey, Change, IssuedToken, Key, Status};
+pub use account::{AccessKey, Change, IssuedToken, Key, Session, Status};
 pub use cloud::Cloud;
+#[allow(unused_imports)]
+pub use metadata::Metadata;
 #[allow(unused_imports)]
 pub use partition::Partition;
 #[allow(unused_imports)]

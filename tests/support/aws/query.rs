@@ -29,7 +29,14 @@ fn perform(
     request: &Request,
     mut form: Parameters,
 ) -> Result<(Action, Option<String>), Failure> {
-    let caller = authenticate(account, api, request)?;
+    let unsigned = form
+        .get("Action")
+        .is_some_and(|name| name == Action::AssumeRoleWithWebIdentity.name());
+    let caller = if unsigned && api == Api::Sts {
+        None
+    } else {
+        Some(authenticate(account, api, request)?)
+    };
     let (name, version) = (form.remove("Action"), form.remove("Version"));
     let name = name.ok_or_else(|| {
         Failure::new(
@@ -51,7 +58,15 @@ fn perform(
     if let Some(unknown) = form.keys().find(|name| !action.parameters().contains(&name.as_str())) {
         return Err(Failure::validation(format!("`{name}` has no parameter `{unknown}`")));
     }
+    let Some(caller) = caller else {
+        if request.header("authorization").is_some() {
+            return Err(Failure::validation(format!("nobody signs `{name}`")));
+        }
+        return sts::assume_role_with_web_identity(account, &form).map(|result| (action, Some(result)));
+    };
     let result = match action {
+        Action::AssumeRole => sts::assume_role(account, &caller, &form).map(Some),
+        Action::AssumeRoleWithWebIdentity => unreachable!("it has no caller"),
         Action::ListAccessKeys => iam::list_access_keys(account, &caller, &form).map(Some),
         Action::CreateAccessKey => iam::create_access_key(account, &caller, &form).map(Some),
         Action::UpdateAccessKey => iam::update_access_key(account, &caller, &form).map(|()| None),

@@ -1,7 +1,7 @@
 //! Identifiers and secrets that look like AWS's.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// The alphabet of AWS's identifiers: base32 of RFC 4648.
@@ -15,6 +15,22 @@ pub(super) fn access_key_id() -> String {
 /// `AIDA` and 17 characters: the unique id of a user.
 pub(super) fn user_id() -> String {
     format!("AIDA{}", base32(17))
+}
+
+/// `AROA` and 17 characters: the unique id of a role.
+pub(super) fn role_id() -> String {
+    format!("AROA{}", base32(17))
+}
+
+/// What comes with every request of a session.
+pub(super) fn session_token() -> String {
+    format!("IQoJb3JpZ2luX2Vj{}", STANDARD.encode(bytes(270)))
+}
+
+/// A token of an OpenID Connect provider in form.
+pub(super) fn web_identity_token() -> String {
+    let part = |count| URL_SAFE_NO_PAD.encode(bytes(count));
+    format!("eyJhbGciOiJSUzI1NiJ9.{}.{}", part(120), part(256))
 }
 
 /// 40 characters of base64. Each has a `/` and a `+`, since these are what careless encoders break.

@@ -68,6 +68,10 @@ impl Failure {
                     message.to_owned(),
                 )
             }
+            Refusal::SessionOver => {
+                let message = "The security token included in the request is expired";
+                ("ExpiredToken", "ExpiredTokenException", message.to_owned())
+            }
             Refusal::Invalid(message) => ("SignatureDoesNotMatch", "InvalidSignatureException", message),
         };
         match api {

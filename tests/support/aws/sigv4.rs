@@ -22,6 +22,8 @@ pub(super) enum Refusal {
     Incomplete(String),
     /// Nobody has this key, or not here, or not now.
     UnknownKey,
+    /// The session has ended.
+    SessionOver,
     /// The signature is wrong, or for another service, region or time.
     Invalid(String),
 }

@@ -256,3 +256,45 @@ fn keys_look_like_those_of_aws() {
     let size = random::ecr_password(0).len();
     assert!((1800..=2400).contains(&size), "{size}");
 }
+
+#[test]
+fn roles_are_for_who_brings_what_they_ask_for() {
+    let (mut account, caller) = account();
+    let role = Role {
+        id: random::role_id(),
+        external_id: Some("42".into()),
+        tokens: BTreeSet::from(["a.b.c".to_owned()]),
+    };
+    account.roles.insert("r".into(), role);
+    let arn = format!("arn:aws:iam::{ACCOUNT}:role/r");
+    let assume = |account: &mut Account, more: &[(&str, &str)]| {
+        let pairs = [&[("RoleArn", arn.as_str()), ("RoleSessionName", "two")], more].concat();
+        sts::assume_role(account, &caller, &parameters(&pairs)).map_err(|failure| failure.code)
+    };
+    assert_eq!(assume(&mut account, &[]), Err("AccessDenied"));
+    assert_eq!(assume(&mut account, &[("ExternalId", "43")]), Err("AccessDenied"));
+    let xml = assume(&mut account, &[("ExternalId", "42")]).unwrap();
+    let id = text_of(&xml, "AccessKeyId").unwrap().to_owned();
+    let stored = account.stored(&id).unwrap();
+    assert!(
+        stored
+            .session
+            .as_ref()
+            .is_some_and(|(token, _)| Some(token.as_str()) == text_of(&xml, "SessionToken"))
+    );
+    assert_eq!(
+        account.arn(&stored.owner),
+        format!("arn:aws:sts::{ACCOUNT}:assumed-role/r/two")
+    );
+    let by_token = |account: &mut Account, token: &str| {
+        let pairs = [
+            ("RoleArn", arn.as_str()),
+            ("RoleSessionName", "two"),
+            ("WebIdentityToken", token),
+        ];
+        sts::assume_role_with_web_identity(account, &parameters(&pairs)).map_err(|failure| failure.code)
+    };
+    assert_eq!(by_token(&mut account, "a.b.d"), Err("AccessDenied"));
+    assert_eq!(by_token(&mut account, "a"), Err("InvalidIdentityToken"));
+    assert!(by_token(&mut account, "a.b.c").is_ok());
+}

@@ -1,0 +1,225 @@
+//! Credentials that this machine has of itself: the sources that the AWS SDKs know, in their order.
+//!
+//! ```text
+//! variables, files ── plan (pure: which source counts) ── asked once, and again before it ends ── credentials
+//! ```
+//!
+//! A source that is there but broken is an error: to go on to the next one would sign as somebody else.
+
+mod container;
+mod environment;
+mod error;
+mod files;
+mod ini;
+mod issued;
+mod metadata;
+mod plan;
+mod process;
+mod profiles;
+mod variables;
+mod words;
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+pub use self::error::Error;
+pub use self::files::{Places, profiles};
+pub use self::plan::Chosen;
+use self::plan::{Kind, Plan, Source};
+pub use self::profiles::{Profile, Profiles};
+pub use self::variables::{NAMES, Variables};
+use super::assume_role::{Role, assume_role, assume_role_with_web_identity};
+use super::{Client, Credentials, Region};
+use crate::error::one_line;
+use crate::http::Connection;
+use crate::sensitive::Sensitive;
+
+/// Credentials are got again when they last no longer than this.
+const MARGIN: time::Duration = time::Duration::minutes(5);
+
+/// All that says which credentials this machine has.
+#[derive(Debug)]
+pub struct Sources {
+    /// By variables.
+    pub variables: Variables,
+    /// By files.
+    pub profiles: Profiles,
+    /// Which of the profiles.
+    pub chosen: Chosen,
+    /// The way to a container's endpoint that has TLS; never by a proxy.
+    pub connection: Connection,
+    /// Where STS is asked for a role; where the credentials are first needed when `None`.
+    pub region: Option<Region>,
+    /// A role that is taken with whatever is found.
+    pub role: Option<Role>,
+}
+
+/// Credentials, and where they are from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What signs.
+    pub credentials: Credentials,
+    /// Such as ``profile `ci` ``.
+    pub origin: String,
+}
+
+/// The sources, and what they gave. Threads may share it.
+#[derive(Debug)]
+pub struct Chain {
+    sources: Sources,
+    held: Mutex<Option<Result<Found, Error>>>,
+}
+
+impl Chain {
+    /// Nothing is asked before it is needed.
+    pub fn new(sources: Sources) -> Chain {
+        Chain {
+            sources,
+            held: Mutex::new(None),
+        }
+    }
+
+    /// This machine's credentials; asked for once, and again before they end. A failure stays for the whole run.
+    ///
+    /// # Errors
+    ///
+    /// When there are none, or the source that counts is broken.
+    pub fn credentials(&self, client: &Client, region: &Region, now: OffsetDateTime) -> Result<Found, Error> {
+        // Nothing panics while it is held; if it did, what is held would still be whole.
+        let mut held = self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let last = match held.take() {
+            None => None,
+            Some(Err(error)) => {
+                *held = Some(Err(error.clone()));
+                return Err(error);
+            }
+            Some(Ok(found)) if left(&found, now).is_none_or(|left| left > MARGIN) => {
+                *held = Some(Ok(found.clone()));
+                return Ok(found);
+            }
+            Some(Ok(found)) => Some(found),
+        };
+        let region = self.sources.region.as_ref().unwrap_or(region);
+        let found = match (self.ask(client, region, now), last) {
+            (Err(error), Some(last)) if left(&last, now).is_some_and(|left| left.is_positive()) => {
+                log::warn!("{error}; going on with those that are about to end");
+                Ok(last)
+            }
+            (found, _) => found,
+        };
+        *held = Some(found.clone());
+        found
+    }
+
+    fn ask(&self, client: &Client, region: &Region, now: OffsetDateTime) -> Result<Found, Error> {
+        let Sources {
+            variables,
+            profiles,
+            chosen,
+            ..
+        } = &self.sources;
+        let plan = Plan {
+            variables,
+            profiles,
+            chosen,
+        };
+        let source = plan.source()?.ok_or_else(|| Error::Nowhere {
+            looked: format!("{}, and `AWS_EC2_METADATA_DISABLED` is set", plan.looked()),
+        })?;
+        let asker = Asker {
+            connection: &self.sources.connection,
+            client,
+            region,
+            now,
+            looked: &|| plan.looked(),
+        };
+        let found = asker.ask(&source)?;
+        match &self.sources.role {
+            None => Ok(found),
+            Some(role) => asker.role(&found.origin, &found.credentials, role),
+        }
+    }
+}
+
+/// How long they are good for, where that is known.
+fn left(found: &Found, now: OffsetDateTime) -> Option<time::Duration> {
+    found.credentials.expires_at.map(|end| end - now)
+}
+
+struct Asker<'a> {
+    connection: &'a Connection,
+    client: &'a Client,
+    region: &'a Region,
+    now: OffsetDateTime,
+    looked: &'a dyn Fn() -> String,
+}
+
+impl Asker<'_> {
+    fn ask(&self, source: &Source) -> Result<Found, Error> {
+        let Source { origin, kind } = source;
+        let broken = |why: String| Error::broken(origin, why);
+        let found = |credentials| Found {
+            credentials,
+            origin: origin.clone(),
+        };
+        let found = match kind {
+            Kind::Known(credentials) => found(credentials.clone()),
+            Kind::Process(command) => found(process::credentials(command).map_err(broken)?),
+            Kind::Container(endpoint) => found(container::credentials(endpoint, self.connection).map_err(broken)?),
+            Kind::WebIdentity { token_file, role } => found(self.web_identity(origin, token_file, role)?),
+            Kind::Role { role, from } => {
+                let from = self.ask(from)?;
+                self.role(origin, &from.credentials, role)?
+            }
+            Kind::Metadata(address) => match metadata::credentials(address).map_err(broken)? {
+                metadata::Answer::Session(role, session) => Found {
+                    credentials: session,
+                    origin: format!("the instance's role `{role}`"),
+                },
+                metadata::Answer::Absent(tried) => {
+                    return Err(Error::Nowhere {
+                        looked: format!("{}, and {origin} does not answer ({tried})", (self.looked)()),
+                    });
+                }
+            },
+        };
+        match found.credentials.expires_at {
+            Some(end) if end <= self.now => Err(Error::broken(
+                &found.origin,
+                format!("they ended at {}", end.format(&Rfc3339).unwrap_or_default()),
+            )),
+            Some(_) | None => Ok(found),
+        }
+    }
+
+    fn web_identity(&self, origin: &str, token_file: &str, role: &Role) -> Result<Credentials, Error> {
+        let token = files::read(Path::new(token_file))
+            .map_err(|why| Error::broken(origin, format!("the web identity token: {why}")))?;
+        let token = Sensitive::new(token.expose().trim().to_owned());
+        assume_role_with_web_identity(self.client, self.region, &token, role)
+            .map_err(|error| Error::broken(origin, format!("role `{}`: {error}", one_line(&role.arn))))
+    }
+
+    fn role(&self, origin: &str, credentials: &Credentials, role: &Role) -> Result<Found, Error> {
+        let session = assume_role(self.client, self.region, credentials, role)
+            .map_err(|error| Error::broken(origin, format!("role `{}`: {error}", one_line(&role.arn))))?;
+        Ok(Found {
+            credentials: session,
+            origin: origin.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_may_share_a_chain() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Chain>();
+    }
+}

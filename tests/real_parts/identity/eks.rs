@@ -1,0 +1,121 @@
+//! A token for an EKS cluster: byte for byte the one that `aws eks get-token` makes at the same second.
+
+use aws_iam_credential_rotate::aws::ambient::Chain;
+use aws_iam_credential_rotate::aws::endpoint::Variant;
+use aws_iam_credential_rotate::aws::{AccessKeyId, Client, Credentials, Endpoints, KeyPair, Region, eks};
+use aws_iam_credential_rotate::http::{self, Connection, Limits, Roots};
+use aws_iam_credential_rotate::sensitive::Sensitive;
+use aws_iam_credential_rotate::settings::{Aws, Environment};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+use crate::support::program::{Program, World};
+use crate::tools::{output, required};
+
+const ID: &str = "ASIAIOSFODNN7EXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLE//+/token==";
+
+/// The token of the CLI, its end, and when its URL was signed.
+fn by_cli(cli: Program, cluster: &str) -> (String, OffsetDateTime, OffsetDateTime) {
+    let printed = output(cli.args(&["eks", "get-token", "--output", "json", "--cluster-name", cluster]));
+    let credential: Value = serde_json::from_str(&printed).expect("JSON");
+    let text = |name: &str| credential["status"][name].as_str().expect("text").to_owned();
+    let token = text("token");
+    let url = URL_SAFE_NO_PAD
+        .decode(token.strip_prefix("k8s-aws-v1.").unwrap())
+        .unwrap();
+    let url = String::from_utf8(url).unwrap();
+    let (_, date) = url.split_once("X-Amz-Date=").unwrap();
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let at = PrimitiveDateTime::parse(&date[..16], format).unwrap().assume_utc();
+    let end = OffsetDateTime::parse(&text("expirationTimestamp"), &Rfc3339).unwrap();
+    (token, end, at)
+}
+
+#[test]
+fn the_token_is_byte_for_byte_that_of_the_cli() {
+    for (region, fips, session, cluster) in [
+        ("eu-west-1", false, true, "prod"),
+        ("us-east-1", false, false, "a-cluster_1"),
+        ("cn-north-1", false, true, "prod"),
+        ("us-west-2", true, true, "prod"),
+    ] {
+        let mut cli = Program::new(required("AWS_CLI"))
+            .env("HOME", "/nonexistent")
+            .env("AWS_ACCESS_KEY_ID", ID)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET)
+            .env("AWS_DEFAULT_REGION", region)
+            .env("AWS_USE_FIPS_ENDPOINT", fips.to_string());
+        if session {
+            cli = cli.env("AWS_SESSION_TOKEN", TOKEN);
+        }
+        let (theirs, end, at) = by_cli(cli, cluster);
+        let credentials = Credentials {
+            pair: KeyPair {
+                id: AccessKeyId::parse(ID).unwrap(),
+                secret: Sensitive::new(SECRET.into()),
+            },
+            session_token: session.then(|| Sensitive::new(TOKEN.into())),
+            expires_at: None,
+        };
+        let endpoints = Endpoints {
+            variant: Variant {
+                fips,
+                dual_stack: false,
+            },
+            ..Endpoints::default()
+        };
+        let region = Region::parse(region).unwrap();
+        let ours = eks::token(&credentials, &endpoints, &region, cluster, at).unwrap();
+        assert_eq!(ours.token.expose(), &theirs, "{region}");
+        // Theirs is stamped by a second look at the clock.
+        let apart = end - ours.expires_at;
+        assert!((0..=60).contains(&apart.whole_seconds()), "{apart}");
+    }
+}
+
+/// From the environment of a kubeconfig's `exec` entry to the token, with a role on top.
+#[test]
+fn the_token_of_a_role_is_made_with_the_machine_s_credentials() {
+    let world = World::new();
+    world.cloud.add_role("r");
+    world.files.file(
+        "credentials",
+        format!(
+            "[ci]\naws_access_key_id={}\naws_secret_access_key={}\n",
+            world.key.id, world.key.secret
+        ),
+    );
+    let environment = Environment::from([
+        ("AWS_ENDPOINT_URL", world.aws.url()),
+        ("AWS_SHARED_CREDENTIALS_FILE", world.file("credentials")),
+    ]);
+    let role = "arn:aws:iam::123456789012:role/r";
+    let aws = Aws::resolve(&environment, Some("ci"), Some(role)).unwrap();
+    let limits = Limits {
+        time: std::time::Duration::from_secs(10),
+        body: 1024 * 1024,
+    };
+    let client = Client::new(
+        http::Client::new(&Connection::trusting(Roots::Only(Vec::new())), limits),
+        aws.endpoints.clone(),
+    );
+    let region = Region::parse("eu-west-1").unwrap();
+    let now = OffsetDateTime::now_utc();
+    let found = Chain::new(aws.sources).credentials(&client, &region, now).unwrap();
+    assert_eq!(
+        world.cloud.arn_of(found.credentials.pair.id.as_str()),
+        "arn:aws:sts::123456789012:assumed-role/r/aws-iam-credential-rotate"
+    );
+    let token = eks::token(&found.credentials, &aws.endpoints, &region, "prod", now).unwrap();
+    let url = URL_SAFE_NO_PAD
+        .decode(token.token.expose().strip_prefix("k8s-aws-v1.").unwrap())
+        .unwrap();
+    let url = String::from_utf8(url).unwrap();
+    assert!(url.starts_with(&format!("{}/?Action=GetCallerIdentity", world.aws.url())));
+}
