@@ -1,9 +1,12 @@
 //! SIGTERM, as the kubelet sends it, and SIGINT: what is under way comes to a good end, and nothing new is begun.
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -14,8 +17,19 @@ use crate::support::story::JOURNAL;
 
 const SECRETS: &str = "GET /api/v1/namespaces/t/secrets";
 
+/// Sends a signal, and waits until one of the child's threads has taken it: on a busy machine another thread could go on with
+/// what it has in hand before that.
 fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("a child of ours that runs");
+    let status = format!("/proc/{}/status", child.id());
+    let pending = || {
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+        pending.is_some_and(|signals| u64::from_str_radix(signals.trim(), 16) != Ok(0))
+    };
+    while pending() {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Runs the program and sends it this signal during its first request of this operation.
@@ -44,7 +58,7 @@ fn signalled_at(
     let child = world.program(under_test()).args(arguments).start();
     reached.recv().expect("that request");
     send(&child, signal);
-    // The signal is delivered before the program can read the answer, which is not sent until now.
+    // The program cannot read the answer before it has the signal: it is not sent until now.
     let _ = go_on.send(());
     let output = child.wait_with_output().expect("a child of ours");
     Run::of(output)
