@@ -112,6 +112,10 @@ fn every_command_is_one_that_something_runs() {
         ),
         ("kubectl logs --follow job/ecr-update-now", "tests/real_parts/jobs.rs"),
         (
+            "aws-iam-credential-rotate rotate --kubeconfig admin.conf --context production --namespace team-a",
+            "tests/real_parts/kubeconfig/users.rs",
+        ),
+        (
             "aws-iam-credential-rotate rotate --namespace team-a --server https://10.0.0.1:6443 --token-file token \
              --certificate-authority ca.crt",
             "tests/support/program.rs",
