@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod ecr_update;
+mod http_client;
 mod process;
+mod proxies;
 mod reach;
 mod readme;
 mod rotate;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AccessKeyId, Meaning, Refusal, Service};
+use super::{AccessKeyId, Meaning, Refusal, Service, denied};
 use crate::error::Fault;
 use crate::http::{self, Delivery, Problem};
 use crate::retry::Reaction;
@@ -127,7 +127,7 @@ impl Error {
 
     /// What to do about it, where that can be told.
     fn advice(&self) -> Option<String> {
-        match &self.cause {
+        let refusal = match &self.cause {
             Cause::NoAnswer(failure) if failure.is_unknown_authority() => {
                 return Some("name the authority's certificate in `AWS_CA_BUNDLE`".into());
             }
@@ -137,11 +137,13 @@ impl Error {
                     self.region
                 ));
             }
-            Cause::NoAnswer(failure) => return failure.advice().map(str::to_owned),
+            Cause::NoAnswer(failure) => return failure.advice(),
             Cause::Unreadable { status, .. } if *status >= 500 => return Some("run again later".into()),
-            Cause::Refused(_) | Cause::Unreadable { .. } | Cause::Unsignable(_) => {}
-        }
-        match self.meaning()? {
+            Cause::Unreadable { .. } => return Some("see that the address is AWS's, and what stands between".into()),
+            Cause::Unsignable(_) => return None,
+            Cause::Refused(refusal) => refusal,
+        };
+        match refusal.meaning() {
             Meaning::UnknownKey => Some(
                 "the key is deleted, inactive, of another partition, or too new; put a working pair into its Secret"
                     .into(),
@@ -153,17 +155,18 @@ impl Error {
                 Some("the region is wrong: see the Secret's region annotation, and `AWS_REGION`".into())
             }
             Meaning::ClockSkew => Some("set this machine's clock".into()),
-            Meaning::AccessDenied => Some(format!(
-                "allow `{}` to the user that owns this key",
-                self.service.action(self.operation)
-            )),
+            Meaning::AccessDenied => Some(denied::advice(&refusal.message, &self.service.action(self.operation))),
             Meaning::SessionOver => Some("get a new session".into()),
             Meaning::Throttled => {
                 Some("run again later; other tools may be using up this account's request rate".into())
             }
             Meaning::LimitExceeded => Some("delete the key that is not needed and run again".into()),
             Meaning::RemoteFault => Some("run again later".into()),
-            Meaning::NoSuchEntity | Meaning::Other => None,
+            Meaning::NoSuchEntity => Some("it was deleted meanwhile: see who else takes care of this user".into()),
+            Meaning::Other if refusal.status == 409 => {
+                Some("something else is changing this user; run again later".into())
+            }
+            Meaning::Other => None,
         }
     }
 }

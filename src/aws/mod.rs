@@ -1,6 +1,7 @@
 //! Calls to AWS: build, sign, send, classify. One file for each service.
 
 pub mod credentials;
+mod denied;
 pub mod ecr;
 pub mod endpoint;
 mod fault;

@@ -1,12 +1,16 @@
 //! What can go wrong between a request and its answer, and whether the request can have been delivered.
 
-use std::error::Error as _;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use rustls::{AlertDescription, CertificateError};
+
 use super::SETUP_SHARE;
-use super::connect::{ConnectFailure, TlsFailure};
+use super::connect::ConnectFailure;
+use super::proxy_failure::{ProxyFailure, ProxyProblem};
+use super::tls::TlsFailure;
+use super::tls_failure::{about_the_client, tls_advice, tls_reason};
 
 /// No complete answer came.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub enum Problem {
     Tls(rustls::Error),
     /// The connection broke while TLS was being set up.
     Handshake(io::Error),
+    /// No way through the proxy.
+    Proxy(Box<ProxyFailure>),
     /// A limit ran out.
     TimedOut {
         /// During what.
@@ -62,8 +68,12 @@ pub enum Problem {
 pub enum Phase {
     /// Looking up the host's address.
     Resolve,
-    /// TCP and TLS.
+    /// TCP.
     Connect,
+    /// Having a proxy connect to the server.
+    Tunnel,
+    /// TLS, within the limit for the connection.
+    Tls,
     /// From the first byte sent to the last one received.
     Exchange,
 }
@@ -79,42 +89,65 @@ impl Failure {
             | Problem::TimedOut { .. }
             | Problem::Broken(_)
             | Problem::Malformed(_) => true,
+            Problem::Proxy(failure) => failure.passes(),
             Problem::Tls(_) | Problem::BodyTooLarge { .. } | Problem::BadRequest(_) => false,
         }
     }
 
     /// What to do about it, where that does not depend on which server it was.
-    pub fn advice(&self) -> Option<&'static str> {
+    pub fn advice(&self) -> Option<String> {
         match &self.problem {
-            Problem::NameNotResolved => Some("see that the address is right, and that this machine resolves names"),
+            Problem::NameNotResolved => {
+                Some("see that the address is right, and that this machine resolves names".into())
+            }
             Problem::NotConnected(_)
             | Problem::TimedOut {
-                phase: Phase::Resolve | Phase::Connect,
+                phase: Phase::Resolve | Phase::Connect | Phase::Tunnel,
                 ..
-            } => Some("see that the address is right and can be reached from here"),
+            } => Some("see that the address is right and can be reached from here".into()),
+            Problem::TimedOut { phase: Phase::Tls, .. } => {
+                Some("see that the address is right, and that TLS is spoken at that port".into())
+            }
             Problem::TimedOut {
                 phase: Phase::Exchange, ..
             }
-            | Problem::Broken(_) => Some("run again later"),
-            Problem::Tls(rustls::Error::InvalidCertificate(
-                rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. },
-            )) => Some("renew it, or set this machine's clock if that is off"),
-            Problem::Tls(_)
-            | Problem::Handshake(_)
-            | Problem::BodyTooLarge { .. }
-            | Problem::Malformed(_)
-            | Problem::BadRequest(_) => None,
+            | Problem::Broken(_) => Some("run again later".into()),
+            Problem::Tls(error) => tls_advice(error).map(str::to_owned),
+            Problem::Proxy(failure) => match self.tls() {
+                Some(error) => tls_advice(error).map(str::to_owned),
+                None => failure.advice(),
+            },
+            Problem::Handshake(_) | Problem::BodyTooLarge { .. } | Problem::Malformed(_) | Problem::BadRequest(_) => {
+                None
+            }
         }
     }
 
-    /// Whether the server's certificate is by an authority that is not trusted.
+    /// Whether the certificate, the server's or the proxy's, is by an authority that is not trusted.
     pub fn is_unknown_authority(&self) -> bool {
         matches!(
-            self.problem,
-            Problem::Tls(rustls::Error::InvalidCertificate(
-                rustls::CertificateError::UnknownIssuer
-            ))
+            self.tls(),
+            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
         )
+    }
+
+    /// What was wrong with TLS, with the server or the proxy.
+    fn tls(&self) -> Option<&rustls::Error> {
+        match &self.problem {
+            Problem::Tls(error) => Some(error),
+            Problem::Proxy(failure) => match &failure.problem {
+                ProxyProblem::Tls(error) => Some(error),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(super) fn of_proxy(failure: ProxyFailure) -> Failure {
+        Failure {
+            problem: Problem::Proxy(Box::new(failure)),
+            delivery: Delivery::NotSent,
+        }
     }
 
     /// `time` is the limit that was in force for the whole exchange.
@@ -148,12 +181,20 @@ impl Failure {
             ureq::Error::LargeResponseHeader(size, limit) => unknown(Problem::Malformed(format!(
                 "a header of {size} bytes, more than {limit}"
             ))),
-            ureq::Error::Io(error) => unknown(Problem::Broken(broken(&error))),
+            ureq::Error::Io(error) => match refusal_of_the_client(&error) {
+                Some(alert) => not_sent(Problem::Tls(rustls::Error::AlertReceived(alert))),
+                None => unknown(Problem::Broken(broken(&error))),
+            },
             ureq::Error::Other(error) => match error.downcast::<ConnectFailure>() {
                 Ok(failure) => not_sent(match *failure {
                     ConnectFailure::Tcp(error) => Problem::NotConnected(error),
                     ConnectFailure::Tls(TlsFailure::Protocol(error)) => Problem::Tls(error),
                     ConnectFailure::Tls(TlsFailure::Io(error)) => Problem::Handshake(error),
+                    ConnectFailure::Tls(TlsFailure::TimedOut) => Problem::TimedOut {
+                        phase: Phase::Tls,
+                        limit: time / SETUP_SHARE,
+                    },
+                    ConnectFailure::Proxy(failure) => Problem::Proxy(failure),
                 }),
                 Err(error) => unknown(Problem::Broken(error.to_string())),
             },
@@ -162,7 +203,17 @@ impl Failure {
     }
 }
 
-fn broken(error: &io::Error) -> String {
+/// The alert by which a server refuses the client's certificate, or its absence. With TLS 1.3 it comes when the request has
+/// been sent; the server has read nothing of that, for its handshake is not finished.
+fn refusal_of_the_client(error: &io::Error) -> Option<AlertDescription> {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::AlertReceived(alert)) if about_the_client(*alert) => Some(*alert),
+        _ => None,
+    }
+}
+
+pub(super) fn broken(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "closed by the other side".into(),
         _ => error.to_string(),
@@ -180,13 +231,15 @@ impl fmt::Display for Failure {
                 "TLS: the connection broke before it was set up ({}); does the server speak TLS?",
                 broken(error)
             ),
+            Problem::Proxy(failure) => write!(f, "{failure}"),
             Problem::TimedOut { phase, limit } => {
                 let what = match phase {
                     Phase::Resolve => "the host name was not resolved",
-                    Phase::Connect => "no connection",
+                    Phase::Connect | Phase::Tunnel => "no connection",
+                    Phase::Tls => "no TLS connection",
                     Phase::Exchange => "no complete answer",
                 };
-                write!(f, "{what} within {} s", (limit.as_secs_f64() * 10.0).round() / 10.0)
+                write!(f, "{what} within {} s", seconds(*limit))
             }
             Problem::BodyTooLarge { limit } => write!(f, "the answer is longer than {limit} bytes"),
             Problem::Broken(reason) => write!(f, "the connection broke: {reason}"),
@@ -198,8 +251,13 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// To a tenth.
+pub(super) fn seconds(limit: Duration) -> f64 {
+    (limit.as_secs_f64() * 10.0).round() / 10.0
+}
+
 /// Without the ` (os error 111)` that the standard library appends.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((text, _)) => text.to_lowercase(),
@@ -207,41 +265,85 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-fn tls_reason(error: &rustls::Error) -> String {
-    use rustls::CertificateError;
-    match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the server's certificate is not signed by a trusted authority".into()
-        }
-        rustls::Error::InvalidCertificate(CertificateError::NotValidForName) => {
-            "the server's certificate is for another name".into()
-        }
-        rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) => {
-            let names: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
-            format!(
-                "the server's certificate is not for {}, only for {}",
-                expected.to_str(),
-                names.join(", ")
-            )
-        }
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            "the server does not speak TLS; is the port right?".into()
-        }
-        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "the server's certificate has expired".into()
-        }
-        error => match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        },
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::super::proxy::Hop;
+    use super::super::proxy_address::ProxyAddress;
+    use super::*;
 
-/// `DnsName("kubernetes")` and `IpAddress(10.0.0.1)`, as rustls writes them, without the wrapping.
-fn bare(name: &str) -> &str {
-    let inner = name
-        .split_once('(')
-        .and_then(|(_, rest)| rest.strip_suffix(')'))
-        .unwrap_or(name);
-    inner.trim_matches('"')
+    /// What no stand-in can bring about: a name that is not resolved in time, and a connection that is not made in time.
+    #[test]
+    fn every_phase_has_its_words() {
+        let limit = Duration::from_millis(3_333);
+        for (phase, words) in [
+            (
+                Phase::Resolve,
+                "the host name was not resolved within 3.3 s; see that the address is right and can be reached from here",
+            ),
+            (
+                Phase::Connect,
+                "no connection within 3.3 s; see that the address is right and can be reached from here",
+            ),
+            (
+                Phase::Tls,
+                "no TLS connection within 3.3 s; see that the address is right, and that TLS is spoken at that port",
+            ),
+            (Phase::Exchange, "no complete answer within 3.3 s; run again later"),
+        ] {
+            let problem = Problem::TimedOut { phase, limit };
+            let failure = Failure {
+                problem,
+                delivery: Delivery::NotSent,
+            };
+            assert_eq!(format!("{failure}; {}", failure.advice().unwrap()), words);
+            assert!(failure.passes());
+        }
+        let address = ProxyAddress::parse("socks5://u:p@proxy").unwrap();
+        let hop = Hop {
+            address: &address,
+            setting: "proxy-url",
+        };
+        let reached = "see that `proxy-url` is right and the proxy can be reached from here";
+        for (phase, words) in [
+            (
+                Phase::Resolve,
+                "the host name of the proxy socks5://proxy:1080 was not resolved",
+            ),
+            (Phase::Connect, "no connection to the proxy socks5://proxy:1080"),
+        ] {
+            let failure = Failure::of_proxy(hop.failure(ProxyProblem::TimedOut { phase, limit }));
+            assert_eq!(failure.to_string(), format!("{words} within 3.3 s"));
+            assert_eq!(failure.advice().as_deref(), Some(reached));
+            assert!(failure.passes());
+        }
+        // No exceptions can be named for the proxy of a kubeconfig.
+        let failure = Failure::of_proxy(hop.failure(ProxyProblem::Socks(2)));
+        assert_eq!(
+            failure.advice().as_deref(),
+            Some("have the server allowed by the proxy")
+        );
+    }
+
+    /// Only what ureq and rustls say of the way there is certain not to have been sent.
+    #[test]
+    fn what_can_have_been_sent() {
+        let io = |error| ureq::Error::Io(io::Error::other(error));
+        let alert = |alert| io(rustls::Error::AlertReceived(alert));
+        for (error, delivery) in [
+            (ureq::Error::HostNotFound, Delivery::NotSent),
+            (ureq::Error::Timeout(ureq::Timeout::Resolve), Delivery::NotSent),
+            (ureq::Error::Timeout(ureq::Timeout::Connect), Delivery::NotSent),
+            (ureq::Error::Timeout(ureq::Timeout::Global), Delivery::Unknown),
+            (ureq::Error::Timeout(ureq::Timeout::RecvResponse), Delivery::Unknown),
+            (alert(rustls::AlertDescription::CertificateRequired), Delivery::NotSent),
+            (alert(rustls::AlertDescription::InternalError), Delivery::Unknown),
+            (io(rustls::Error::DecryptError), Delivery::Unknown),
+            (ureq::Error::Io(io::ErrorKind::BrokenPipe.into()), Delivery::Unknown),
+            (ConnectFailure::Tls(TlsFailure::TimedOut).into(), Delivery::NotSent),
+        ] {
+            let text = error.to_string();
+            let failure = Failure::from_ureq(error, Duration::from_secs(30));
+            assert_eq!(failure.delivery, delivery, "{text}: {failure}");
+        }
+    }
 }

@@ -4,7 +4,22 @@
 //! that failed can have reached the other side at all ([`Delivery`]), and in plain words what went wrong.
 
 mod connect;
+mod connect_method;
 mod failure;
+mod forward;
+mod identity;
+mod no_proxy;
+mod proxy;
+mod proxy_address;
+mod proxy_failure;
+mod roots;
+#[cfg(test)]
+mod said;
+mod socks;
+mod tls;
+mod tls_failure;
+mod tunnel;
+mod url;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -13,8 +28,18 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-pub use self::connect::{CertificateError, Connection, Identity, IdentityError, Roots, certificates_from_pem};
+pub use self::connect::Connection;
+use self::connect_method::login_problem;
 pub use self::failure::{Delivery, Failure, Phase, Problem};
+pub use self::identity::{Identity, IdentityError};
+pub use self::no_proxy::NoProxy;
+use self::proxy::Hop;
+pub use self::proxy::{Proxy, ProxyVariables};
+use self::proxy_address::ProxyScheme;
+pub use self::proxy_address::{ProxyAddress, ProxyError};
+pub use self::proxy_failure::ProxyFailure;
+pub use self::roots::{CertificateError, Roots, certificates_from_pem};
+pub use self::url::{base_url, percent_encode};
 use crate::clock::boot_time;
 use crate::error::one_line;
 use crate::sensitive::Sensitive;
@@ -25,7 +50,8 @@ pub const USER_AGENT: &str = concat!("aws-iam-credential-rotate/", env!("CARGO_P
 /// The longest reply header that is read, in bytes.
 const HEADER_LIMIT: usize = 32 * 1024;
 
-/// Looking up the name, TCP and TLS may each take one part in so many of the time for the whole exchange.
+/// Looking up the name may take one part in so many of the time for the whole exchange, and the connection with all that
+/// belongs to it, TCP, a proxy and TLS, another.
 const SETUP_SHARE: u32 = 3;
 
 /// The methods this program uses.
@@ -48,38 +74,6 @@ impl Method {
             Method::Put => "PUT",
         }
     }
-}
-
-/// Percent-encoding for a query or a form: all but RFC 3986's unreserved characters.
-pub fn percent_encode(text: &str) -> String {
-    let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    let encode = |b: u8| {
-        if keep(b) {
-            char::from(b).to_string()
-        } else {
-            format!("%{b:02X}")
-        }
-    };
-    text.bytes().map(encode).collect()
-}
-
-/// A base URL in the form that requests are built on: `http` or `https`, a host, perhaps a port and a path, nothing else,
-/// and no slash at its end. `None` for anything else.
-pub fn base_url(text: &str) -> Option<String> {
-    let uri: ureq::http::Uri = text.parse().ok()?;
-    let authority = uri.authority()?;
-    let host = authority.host();
-    // The parser lets through what is no port, and what follows an address in brackets.
-    let whole = match authority.port_u16() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    };
-    let fits = matches!(uri.scheme_str(), Some("http" | "https"))
-        && !host.is_empty()
-        && authority.as_str() == whole
-        && uri.query().is_none()
-        && !text.contains('#');
-    fits.then(|| text.trim_end_matches('/').to_owned())
 }
 
 /// A complete request.
@@ -113,6 +107,8 @@ pub struct Reply {
     headers: ureq::http::HeaderMap,
     /// The body, whole.
     pub body: Sensitive<Vec<u8>>,
+    /// The proxy that passed it on, or made it itself.
+    proxy: Option<String>,
 }
 
 impl Reply {
@@ -128,7 +124,11 @@ impl Reply {
             None => "of no stated type".into(),
         };
         let (status, length) = (self.status, self.body.expose().len());
-        format!("expected {expected}, got status {status} with a body of {length} bytes, {content_type}")
+        let proxy = match &self.proxy {
+            Some(proxy) => format!(", through the proxy {proxy}"),
+            None => String::new(),
+        };
+        format!("expected {expected}, got status {status} with a body of {length} bytes, {content_type}{proxy}")
     }
 
     /// How long the server asks to wait. Only the form in seconds is understood; AWS and Kubernetes send no other.
@@ -156,7 +156,8 @@ impl fmt::Debug for Reply {
 /// Limits for each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For the whole exchange. Looking up the name, TCP and TLS may each take a third of it at the most.
+    /// For the whole exchange. Looking up the name may take a third of it at the most, and the connection, with a proxy and
+    /// TLS, another.
     pub time: Duration,
     /// The longest body that is read, in bytes.
     pub body: u64,
@@ -166,6 +167,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Client {
     agent: ureq::Agent,
+    proxy: Proxy,
     limits: Limits,
 }
 
@@ -184,8 +186,12 @@ impl Client {
             .input_buffer_size(HEADER_LIMIT)
             .output_buffer_size(16 * 1024)
             .build();
-        let agent = ureq::Agent::with_parts(config, connect::chain(connection), connect::Names::default());
-        Client { agent, limits }
+        let (connector, resolver) = connect::parts(connection);
+        Client {
+            agent: ureq::Agent::with_parts(config, connector, resolver),
+            proxy: connection.proxy.clone(),
+            limits,
+        }
     }
 
     /// Sends a request once and reads the whole answer.
@@ -210,6 +216,14 @@ impl Client {
             .run(request, time)
             .map_err(|error| Failure::from_ureq(error, time))?;
         let (head, body) = response.into_parts();
+        if head.status == 407 {
+            // A proxy that passes requests on has refused this one; a tunnel's proxy would have done so before.
+            if let Some(hop) = self.forwards(&request.url) {
+                let challenges = head.headers.get_all("proxy-authenticate");
+                let problem = login_problem(challenges.iter().filter_map(|value| value.to_str().ok()));
+                return Err(Failure::of_proxy(hop.failure(problem)));
+            }
+        }
         let mut bytes = Vec::new();
         // One byte more than allowed shows that there is more than allowed.
         let mut reader = body.into_reader().take(self.limits.body + 1);
@@ -229,9 +243,17 @@ impl Client {
             status: head.status.as_u16(),
             headers: head.headers,
             body,
+            proxy: self.forwards(&request.url).map(|hop| hop.address.to_string()),
         };
         log::debug!("{} {}: {reply:?}", request.method.name(), request.url);
         Ok(reply)
+    }
+
+    /// The proxy that does not see a tunnel but the requests themselves, for a plain `http` URL.
+    fn forwards(&self, url: &str) -> Option<Hop<'_>> {
+        let url: ureq::http::Uri = url.parse().ok()?;
+        let hop = self.proxy.hop(&url)?;
+        (url.scheme_str() == Some("http") && hop.address.scheme != ProxyScheme::Socks5).then_some(hop)
     }
 
     fn run(&self, request: &Request, time: Duration) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
@@ -298,34 +320,6 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-
-    #[test]
-    fn base_urls() {
-        assert_eq!(
-            base_url("https://h:6443/k8s/clusters/c-1/").as_deref(),
-            Some("https://h:6443/k8s/clusters/c-1")
-        );
-        for good in ["http://[::1]:80", "https://10.0.0.1", "https://h"] {
-            assert_eq!(base_url(good).as_deref(), Some(good));
-        }
-        for bad in [
-            "",
-            "h:6443",
-            "https://",
-            "https:///x",
-            "https://u:p@h",
-            "https://h?x",
-            "https://h#x",
-            "ftp://h",
-            "https://h h",
-            "https://h:99999",
-            "https://h:",
-            "https://[::1]x",
-            "https://[::1",
-        ] {
-            assert_eq!(base_url(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn a_date_header_is_read() {

@@ -194,7 +194,7 @@ impl Client {
             verb,
             target,
             server: self.server.clone(),
-            shown: self.session.shows(),
+            not_accepted: self.session.not_accepted(),
             cause,
         }
     }
@@ -216,10 +216,7 @@ impl Client {
         let reply = match renewed {
             None => reply,
             Some(renewed) => {
-                log::debug!(
-                    "{} was not accepted; asking once more with a new one",
-                    self.session.shows()
-                );
+                log::debug!("not accepted; asking once more with new credentials");
                 self.send(method, path, body, &renewed)?
             }
         };

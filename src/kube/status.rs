@@ -21,8 +21,8 @@ pub struct Error {
     pub(super) target: String,
     /// The server that was asked.
     pub(super) server: String,
-    /// What a message calls that which the request showed of its sender.
-    pub(super) shown: &'static str,
+    /// What to say when what the request showed of its sender is not accepted.
+    pub(super) not_accepted: &'static str,
     /// Why it did not succeed.
     pub cause: Cause,
 }
@@ -187,15 +187,12 @@ impl Error {
                         .into(),
                 );
             }
-            Cause::NoAnswer(failure) => return failure.advice().map(str::to_owned),
+            Cause::NoAnswer(failure) => return failure.advice(),
             Cause::Unreadable { status, .. } if *status >= 500 => return Some("run again later".into()),
             Cause::Unreadable { .. } | Cause::Unwritable(_) | Cause::NoCredential(_) => return None,
         };
         match refusal.code {
-            401 => Some(format!(
-                "{} is not accepted: expired, or of another cluster",
-                self.shown
-            )),
+            401 => Some(self.not_accepted.into()),
             403 if refusal.message.contains(" cannot impersonate resource ") => Some(
                 "grant the verb `impersonate` on `users` (and `groups`, `uids`, `userextras`) by a ClusterRole and a \
                  ClusterRoleBinding, or leave `--as` out"
@@ -212,6 +209,10 @@ impl Error {
                 "grant the verb `{}` on `secrets` by a Role and a RoleBinding",
                 self.verb
             )),
+            404 if self.verb == "list" => Some("see that the address is that of a Kubernetes API server".into()),
+            404 => Some("it was deleted meanwhile; make it again if it is still wanted".into()),
+            409 => Some("somebody else keeps changing it: see who, and run again".into()),
+            422 => Some("correct the Secret, or the policy that forbids it, and run again".into()),
             429 | 500..=599 if self.verb != "update" => Some("run again later".into()),
             _ => None,
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Error, Set, certificates, configuration, no_url};
 use crate::aws::{Endpoints, Region};
-use crate::http::{Connection, Roots, base_url};
+use crate::http::{Connection, Proxy, ProxyVariables, Roots, base_url};
 
 /// The region where an annotation names none.
 pub(super) fn region(set: &Set<'_>) -> Result<Option<Region>, Error> {
@@ -34,5 +34,10 @@ pub(super) fn connection(set: &Set<'_>) -> Result<Connection, Error> {
         None => Vec::new(),
         Some(path) => certificates("`AWS_CA_BUNDLE`", Path::new(path))?,
     };
-    Ok(Connection::trusting(Roots::PublicAnd(own)))
+    let variables = ProxyVariables::read(set);
+    let variables = variables.map_err(|(name, error)| configuration(format!("`{name}` names no proxy: {error}")))?;
+    Ok(Connection {
+        proxy: Proxy::ByVariables(variables),
+        ..Connection::trusting(Roots::PublicAnd(own))
+    })
 }

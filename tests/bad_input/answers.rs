@@ -154,6 +154,9 @@ fn a_longer_list_than_is_read_is_refused() {
     assert_eq!(world.kube.operations(), [LIST]);
 }
 
+/// What to do about it.
+const NOT_AWS: &str = "; see that the address is AWS's, and what stands between";
+
 /// What is no answer of AWS, how it is reported for a service whose answers are called so, and how often it is asked. Only
 /// the page of something on the way that could not reach AWS is worth another try.
 fn answers_that_are_none(expected: &str) -> Vec<(Reply, String, usize)> {
@@ -161,12 +164,16 @@ fn answers_that_are_none(expected: &str) -> Vec<(Reply, String, usize)> {
     vec![
         (
             html_page(200),
-            format!("expected {expected}, got status 200 with a body of {page} bytes, `text/html; charset=utf-8`"),
+            format!(
+                "expected {expected}, got status 200 with a body of {page} bytes, `text/html; charset=utf-8`{NOT_AWS}"
+            ),
             1,
         ),
         (
             html_page(403),
-            format!("expected an AWS error, got status 403 with a body of {page} bytes, `text/html; charset=utf-8`"),
+            format!(
+                "expected an AWS error, got status 403 with a body of {page} bytes, `text/html; charset=utf-8`{NOT_AWS}"
+            ),
             1,
         ),
         (
@@ -183,7 +190,7 @@ fn answers_that_are_none(expected: &str) -> Vec<(Reply, String, usize)> {
         ),
         (
             Reply::new(200, "text/xml", "<a>".repeat(100)),
-            format!("expected {expected}, got status 200 with a body of 300 bytes, `text/xml`"),
+            format!("expected {expected}, got status 200 with a body of 300 bytes, `text/xml`{NOT_AWS}"),
             1,
         ),
     ]
@@ -244,7 +251,7 @@ fn a_redirect_of_aws_is_not_followed() {
     let elsewhere = World::new();
     for status in [301, 302, 307] {
         let reply = Reply::new(status, "text/plain", "").header("Location", elsewhere.aws.url());
-        let why = format!("expected an AWS error, got status {status} with a body of 0 bytes, `text/plain`");
+        let why = format!("expected an AWS error, got status {status} with a body of 0 bytes, `text/plain`{NOT_AWS}");
         let world = rotate_world();
         world
             .aws
@@ -281,7 +288,7 @@ fn a_page_in_place_of_the_answer_to_a_deletion_is_not_believed() {
         [
             format!(
                 "ERROR t/s: new key NEW is stored, but old key KEY could not be deleted: DeleteAccessKey with key KEY at \
-                 AWS: expected IAM's XML, got status 200 with a body of {length} bytes, `text/html; charset=utf-8`; the \
+                 AWS: expected IAM's XML, got status 200 with a body of {length} bytes, `text/html; charset=utf-8`{NOT_AWS}; the \
                  next run tries again; by hand: `aws iam delete-access-key --user-name ci --access-key-id KEY`"
             ),
             ROTATE_FAILED.to_owned(),

@@ -191,10 +191,15 @@ fn denied(operation: &str, key: &str, code: &str, resource: &str) -> String {
     } else {
         "iam"
     };
+    let granted = if resource == "user ci" {
+        "arn:aws:iam::123456789012:user/ci"
+    } else {
+        resource
+    };
     format!(
         "{operation} with key {key} at AWS: {code}, request id ID): User: arn:aws:iam::123456789012:user/ci is not \
          authorized to perform: {service}:{operation} on resource: {resource} because no identity-based policy allows \
-         the {service}:{operation} action; allow `{service}:{operation}` to the user that owns this key"
+         the {service}:{operation} action; allow `{service}:{operation}` on `{granted}` to the user that owns this key"
     )
 }
 

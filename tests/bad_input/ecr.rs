@@ -274,7 +274,9 @@ fn refused(reply: Reply, why: &str) {
         .script()
         .once("GetAuthorizationToken", Fault::ReplyInstead(reply));
     let log = [
-        &format!("ERROR t/pull: GetAuthorizationToken with key KEY at AWS: {why} (the key is from Secret t/s)"),
+        &format!(
+            "ERROR t/pull: GetAuthorizationToken with key KEY at AWS: {why}; see that the address is AWS's, and what stands between (the key is from Secret t/s)"
+        ),
         ECR_FAILED,
     ];
     changes_nothing(&world, program(&world, &["ecr-update"]), 1, &log);

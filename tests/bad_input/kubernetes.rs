@@ -190,7 +190,7 @@ fn a_token_that_is_not_valid_is_refused() {
         no_list(
             &world,
             job,
-            "Unauthorized (401): Unauthorized; the token is not accepted: expired, or of another cluster",
+            "Unauthorized (401): Unauthorized; the token is not accepted: expired, or of another cluster; get a new one",
         );
         assert_eq!(world.kube.operations(), [LIST]);
     }
@@ -328,7 +328,9 @@ fn a_message_that_quotes_the_secret_is_not_shown() {
             .script()
             .once(PUT_KEY, Fault::ReplyInstead(status_reply(422, "Invalid", &message)));
         let run = world.run(&["rotate"]);
-        let why = format!("Kubernetes: update t/s at KUBE: Invalid (422): {shown}");
+        let why = format!(
+            "Kubernetes: update t/s at KUBE: Invalid (422): {shown}; correct the Secret, or the policy that forbids it, and run again"
+        );
         assert_eq!(
             said(&world, &run),
             [

@@ -3,6 +3,7 @@
 
 mod answers;
 mod aws;
+mod causes;
 mod command_line;
 mod ecr;
 mod kubernetes;

@@ -9,65 +9,7 @@ use super::{
     rotate_world,
 };
 use crate::support::aws::{server_exception_json, service_unavailable_xml};
-use crate::support::program::{Program, World, under_test};
 use crate::support::script::Fault;
-
-/// The program, sent to another API server.
-fn program_for(world: &World, address: &str) -> Program {
-    Program::new(under_test())
-        .args(&["rotate", "-n", "t", "--server", &format!("https://{address}")])
-        .args(&[
-            "--token-file",
-            &world.file("token"),
-            "--certificate-authority",
-            &world.file("ca.crt"),
-        ])
-        .env("AWS_ENDPOINT_URL", world.aws.url())
-}
-
-#[test]
-fn an_api_server_that_is_not_there_is_named() {
-    let world = rotate_world();
-    let nobody = Nobody::new();
-    let address = nobody.address();
-    changes_nothing(
-        &world,
-        program_for(&world, &address),
-        1,
-        &[&format!(
-            "ERROR Kubernetes: list Secrets in namespace t at https://{address}: cannot connect: connection refused; see that the address is right and can be reached from here"
-        )],
-    );
-    assert_eq!(world.aws.operations(), Vec::<String>::new());
-}
-
-#[test]
-fn a_host_without_an_address_is_told() {
-    let world = rotate_world();
-    changes_nothing(
-        &world,
-        program_for(&world, "no-such-host.invalid"),
-        1,
-        &[
-            "ERROR Kubernetes: list Secrets in namespace t at https://no-such-host.invalid: the host name cannot be \
-             resolved; \
-             see that the address is right, and that this machine resolves names",
-        ],
-    );
-    let nowhere = |job| program(&world, &[job]).env("AWS_ENDPOINT_URL", "http://no-such-host.invalid");
-    changes_nothing(
-        &world,
-        nowhere("rotate"),
-        1,
-        &[
-            "ERROR t/s: ListAccessKeys with key KEY at no-such-host.invalid: the host name cannot be resolved; see \
-             that the region `us-east-1` is right, and that this machine resolves names; nothing \
-             was done",
-            ROTATE_FAILED,
-        ],
-    );
-    assert_eq!(world.aws.operations(), Vec::<String>::new());
-}
 
 #[test]
 fn an_api_server_that_hangs_is_given_up() {
@@ -80,22 +22,6 @@ fn an_api_server_that_hangs_is_given_up() {
         &["ERROR Kubernetes: list Secrets in namespace t at KUBE: no complete answer within 1 s; run again later"],
     );
     assert_eq!(world.kube.operations(), [LIST; 5]);
-}
-
-#[test]
-fn an_api_server_that_does_not_speak_is_given_up() {
-    let world = rotate_world();
-    // Connections are made by the kernel; nobody takes them.
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = silent.local_addr().unwrap().to_string();
-    changes_nothing(
-        &world,
-        program_for(&world, &address).arg("--request-timeout=3s"),
-        1,
-        &[&format!(
-            "ERROR Kubernetes: list Secrets in namespace t at https://{address}: no connection within 1 s; see that the address is right and can be reached from here"
-        )],
-    );
 }
 
 #[test]

@@ -132,11 +132,11 @@ fn a_create_with_an_answer_that_is_none_is_looked_for() {
     for (reply, problem) in [
         (
             html_page(200),
-            format!("expected IAM's XML, got status 200 with a body of {page} bytes, `text/html; charset=utf-8`"),
+            format!("expected IAM's XML, got status 200 with a body of {page} bytes, `text/html; charset=utf-8`; see that the address is AWS's, and what stands between"),
         ),
         (
             html_page(403),
-            format!("expected an AWS error, got status 403 with a body of {page} bytes, `text/html; charset=utf-8`"),
+            format!("expected an AWS error, got status 403 with a body of {page} bytes, `text/html; charset=utf-8`; see that the address is AWS's, and what stands between"),
         ),
         (
             html_page(502),
@@ -146,7 +146,7 @@ fn a_create_with_an_answer_that_is_none_is_looked_for() {
         ),
         (
             Reply::new(200, "text/xml", ""),
-            "expected IAM's XML, got status 200 with a body of 0 bytes, `text/xml`".to_owned(),
+            "expected IAM's XML, got status 200 with a body of 0 bytes, `text/xml`; see that the address is AWS's, and what stands between".to_owned(),
         ),
         (
             Reply::new(200, "text/xml", vec![b' '; 1024 * 1024 + 1]),
@@ -154,7 +154,7 @@ fn a_create_with_an_answer_that_is_none_is_looked_for() {
         ),
         (
             Reply::new(302, "text/html", "").header("Location", "/elsewhere"),
-            "expected an AWS error, got status 302 with a body of 0 bytes, `text/html`".to_owned(),
+            "expected an AWS error, got status 302 with a body of 0 bytes, `text/html`; see that the address is AWS's, and what stands between".to_owned(),
         ),
     ] {
         is_unknown(Fault::ReplyAfter(reply), &[], &problem, true);

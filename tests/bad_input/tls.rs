@@ -1,9 +1,5 @@
 //! Certificates and the files that name whom to trust; IPv6.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::thread;
-
 use super::{ECR_FAILED, ROTATE_FAILED, changes_nothing, ecr_world, program, refreshes, rotate_world, said};
 use crate::support::program::{Program, World, under_test};
 use crate::support::tls::Authority;
@@ -40,58 +36,6 @@ fn an_api_server_is_not_trusted_by_the_public_authorities() {
     let program = with_options(&world, &["--token-file", &world.file("token")]);
     changes_nothing(&world, program, 1, &[&list_failed(UNTRUSTED)]);
     assert_eq!(world.kube.operations(), Vec::<String>::new());
-}
-
-#[test]
-fn an_api_server_with_a_certificate_for_another_name_is_not_trusted() {
-    let mut world = rotate_world();
-    let authority = Authority::new("cluster");
-    world.kube = world
-        .cluster
-        .start("127.0.0.1", authority.server(&["kubernetes.default.svc", "10.96.0.1"]));
-    world.files.file("ca.crt", authority.pem());
-    changes_nothing(
-        &world,
-        program(&world, &["rotate"]),
-        1,
-        &[&list_failed(
-            "TLS: the server's certificate is not for 127.0.0.1, only for kubernetes.default.svc, 10.96.0.1",
-        )],
-    );
-    assert_eq!(world.kube.operations(), Vec::<String>::new());
-}
-
-#[test]
-fn a_server_that_speaks_no_tls_is_told() {
-    let world = rotate_world();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    // What a web server says to a client that begins with TLS.
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream
-            .write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        // Until the client has gone, lest unread bytes reset the connection.
-        stream.read_to_end(&mut Vec::new())
-    });
-    changes_nothing(
-        &world,
-        Program::new(under_test()).args(&[
-            "-n",
-            "t",
-            "--server",
-            &format!("https://{address}"),
-            "--token-file",
-            &world.file("token"),
-        ]),
-        1,
-        &[&format!(
-            "ERROR Kubernetes: list Secrets in namespace t at https://{address}: TLS: the server does not speak TLS; is the \
-             port right?"
-        )],
-    );
-    drop(server.join());
 }
 
 #[test]

@@ -48,7 +48,7 @@ const TOKEN_FILE: &str = "tokenFile: token";
 #[test]
 fn every_kind_of_user_can_rotate() {
     let authority = Authority::new("clusters");
-    let pair = authority.client("certified", "team", EC_PKCS8);
+    let certificate = authority.client_named("certified", "team", EC_PKCS8);
     for (user, seen) in [
         (TOKEN_FILE, "system:serviceaccount:t:rotate"),
         ("client-certificate: u.crt, client-key: u.key", "certified"),
@@ -56,10 +56,12 @@ fn every_kind_of_user_can_rotate() {
         ("tokenFile: power, as: jane", "jane"),
     ] {
         let mut world = World::with_key_secret();
-        world.kube = world.cluster.start("127.0.0.1", authority.server(&["127.0.0.1"]));
+        world.kube = world
+            .cluster
+            .start("127.0.0.1", authority.server_with_clients(&["127.0.0.1"]));
         world.files.file("ca.crt", authority.pem());
-        world.files.file("u.crt", &pair.certificate);
-        world.files.file("u.key", &pair.key);
+        world.files.file("u.crt", &certificate);
+        world.files.file("u.key", EC_PKCS8);
         for subject in ["team", "bob", "jane"] {
             world.cluster.grant(subject, &[(NAMESPACE, VERBS)]);
         }

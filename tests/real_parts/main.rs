@@ -1,4 +1,4 @@
-//! The program, and the stand-ins that the other tests rely on, against real parts: moto for AWS, kubectl, the AWS CLI,
+//! The program, and the stand-ins that the other tests rely on, against real parts: moto for AWS, kubectl, the AWS CLI, curl,
 //! the image.
 //!
 //! Where they are is said by variables, which must all be set; `.ci/run` does it. Nothing is skipped.
@@ -11,5 +11,6 @@ mod jobs;
 mod kubeconfig;
 mod kubectl;
 mod moto;
+mod proxies;
 mod sandbox;
 mod tools;

@@ -175,7 +175,7 @@ fn users_that_may_are_rotated_and_one_that_may_not_shows_in_the_exit_code() {
         [&format!(
             "ERROR t/b: ListAccessKeys with key {} at {}: AccessDenied (403, request id ID): User: \
              arn:aws:iam::123456789012:user/none is not authorized to perform: iam:ListAccessKeys; allow \
-             `iam:ListAccessKeys` to the user that owns this key; nothing was done",
+             `iam:ListAccessKeys` on `arn:aws:iam::123456789012:user/none` to the user that owns this key; nothing was done",
             none.id,
             moto.address()
         )]

@@ -304,21 +304,3 @@ fn nothing_secret_is_logged_at_any_level() {
     assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
     assert!(run.stderr.contains(" DEBUG "));
 }
-
-#[test]
-fn a_proxy_of_the_environment_is_not_used() {
-    let world = World::with_key_secret();
-    let nobody = "http://127.0.0.1:1";
-    let names = [
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-    ];
-    let program = world.program(under_test()).arg("rotate");
-    let run = world.check(names.iter().fold(program, |program, name| program.env(name, nobody)));
-    assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
-    world.assert_rotated();
-}

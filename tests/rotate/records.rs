@@ -310,7 +310,8 @@ fn a_secret_that_is_too_large_for_the_journal_is_found_out_before_a_key_is_made(
     assert_eq!(
         said[1],
         "ERROR t/s: t/s cannot be written: Kubernetes: update t/s at KUBE: Invalid (422): Secret \"s\" is invalid: \
-         metadata.annotations: Too long: may not be more than 262144 bytes; no key was made"
+         metadata.annotations: Too long: may not be more than 262144 bytes; correct the Secret, or the policy that forbids it, \
+         and run again; no key was made"
     );
     assert_eq!(world.cloud.create_count("ci"), 0);
     assert!(!world.aws.operations().contains(&"CreateAccessKey".to_owned()));

@@ -9,6 +9,7 @@ pub mod kube;
 pub mod leaks;
 pub mod moments;
 pub mod program;
+pub mod proxy;
 pub mod script;
 pub mod server;
 pub mod story;

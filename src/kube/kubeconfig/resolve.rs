@@ -7,7 +7,7 @@ use super::Error;
 use super::file::{Cluster, User};
 use super::select::Choice;
 use crate::error::one_line;
-use crate::http::{Connection, Identity, Roots, base_url, certificates_from_pem};
+use crate::http::{Connection, Identity, Proxy, ProxyAddress, Roots, base_url, certificates_from_pem};
 use crate::kube::access::{Access, Credential, Impersonation, Namespace};
 use crate::kube::exec;
 use crate::sensitive::Sensitive;
@@ -120,17 +120,23 @@ fn connection(cluster: &Cluster) -> Result<(Connection, Option<Vec<u8>>), String
     };
     let connection = Connection {
         server_name: cluster.tls_server_name.clone(),
-        ..through_proxy(cluster, Connection::trusting(roots))?
+        proxy: proxy(cluster)?,
+        ..Connection::trusting(roots)
     };
     Ok((connection, authority))
 }
 
-/// TO WIRE: with the `http` slice this becomes `Connection { proxy: Proxy::One(ProxyAddress::parse(url)?), ..straight }`.
-/// Until then a cluster behind a proxy is refused: going around the proxy is not what was asked for.
-fn through_proxy(cluster: &Cluster, straight: Connection) -> Result<Connection, String> {
+/// Its URL is not shown: it may hold a password.
+fn proxy(cluster: &Cluster) -> Result<Proxy, String> {
     match &cluster.proxy_url {
-        None => Ok(straight),
-        Some(_) => Err("its `proxy-url` is not understood by this version".into()),
+        None => Ok(Proxy::None),
+        // It means the same as `socks5`, for names are resolved by the proxy either way; kubectl knows the other word alone.
+        Some(url) if url.expose().to_ascii_lowercase().starts_with("socks5h:") => {
+            Err("`proxy-url` is of the scheme `socks5h`; expected `http`, `https` or `socks5`".into())
+        }
+        Some(url) => ProxyAddress::parse(url.expose())
+            .map(Proxy::One)
+            .map_err(|error| format!("`proxy-url`: {error}")),
     }
 }
 

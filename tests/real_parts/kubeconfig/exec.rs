@@ -59,6 +59,15 @@ fn plugins_that_issue_something() {
             Seen(HOLDER),
         )
         .file("plugin", plugin("v1", TOKEN)),
+        row(
+            "provideClusterInfo through a proxy",
+            config(
+                "server: 'https://kubernetes.example', certificate-authority: ca.crt, proxy-url: 'PROXY-LOGIN'",
+                &with_cluster,
+            ),
+            Seen(HOLDER),
+        )
+        .file("plugin", plugin("v1", TOKEN)),
         row("a client certificate", config(CLUSTER, &v1), Seen("certified[team] GET /api/v1/namespaces/t/secrets")).file(
             "plugin",
             plugin(
@@ -178,8 +187,7 @@ fn plugins_that_do_not() {
             "a token that the server does not know: called twice",
             v1(),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; what the exec plugin \
-                 issued is not accepted: expired, or of another cluster",
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; what the exec plugin issued is not accepted, not even what it issued anew; see that it is for this cluster",
             ),
         )
         .file("plugin", "#!/bin/sh\necho '{\"kind\": \"ExecCredential\", \"apiVersion\": \"client.authentication.k8s.io/v1\", \

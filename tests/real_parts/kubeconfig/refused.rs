@@ -195,7 +195,7 @@ fn clusters_that_cannot_be_meant() {
             with("server: SERVER-BY-NAME, certificate-authority: ca.crt"),
             Refused(
                 "ERROR Kubernetes: list Secrets in namespace t at SERVER-BY-NAME: TLS: the server's certificate is not for \
-                 127.0.0.1, only for kubernetes.example",
+                 127.0.0.1, only for kubernetes.example; use a name that the certificate is for, or have it issued for this one",
             ),
         ),
         row(
@@ -217,7 +217,30 @@ fn clusters_that_cannot_be_meant() {
         row(
             "a proxy of no kind that is known",
             with("server: SERVER, proxy-url: 'ftp://h'"),
-            Refused("ERROR cluster `c` of the kubeconfig: its `proxy-url` is not understood by this version"),
+            Refused(
+                "ERROR cluster `c` of the kubeconfig: `proxy-url`: its scheme is `ftp`; expected `http`, `https`, `socks5` or `socks5h`",
+            ),
+        ),
+        row(
+            "a proxy with a scheme that curl has, and Kubernetes has not",
+            with("server: SERVER, proxy-url: 'socks5h://h'"),
+            Refused(
+                "ERROR cluster `c` of the kubeconfig: `proxy-url` is of the scheme `socks5h`; expected `http`, `https` or `socks5`",
+            ),
+        ),
+        row(
+            "a proxy without a scheme",
+            with("server: SERVER, proxy-url: 'h:3128'"),
+            Refused("ERROR cluster `c` of the kubeconfig: `proxy-url`: it has no scheme; expected `http://host:port`"),
+        ),
+        row(
+            "a proxy that wants another login",
+            with("server: 'https://kubernetes.example', proxy-url: 'PROXY-LOGIN'")
+                .replace("PROXY-LOGIN", "http://somebody:wrong@PROXY-AT"),
+            Refused(
+                "ERROR Kubernetes: list Secrets in namespace t at https://kubernetes.example: the proxy http://PROXY-AT does not \
+                 accept the user name and the password; correct them in `proxy-url`",
+            ),
         ),
         row(
             "http, with a token",
@@ -284,7 +307,7 @@ fn users_that_cannot_be_meant() {
             "another's key",
             with("client-certificate-data: RSA-CERT-DATA, client-key-data: KEY-DATA"),
             Refused(
-                "ERROR user `u` of the kubeconfig: the client certificate and its key: keys may not be consistent: KeyMismatch",
+                "ERROR user `u` of the kubeconfig: the client key: it is not the key of the client certificate; give the pair that was issued together",
             ),
         ),
         row(
@@ -341,16 +364,14 @@ fn users_that_cannot_be_meant() {
             "a token that the server does not know",
             with("token: unknown"),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; the token is not \
-                 accepted: expired, or of another cluster",
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; the token is not accepted: expired, or of another cluster; get a new one",
             ),
         ),
         row(
             "a wrong password",
             with("username: bob, password: wrong"),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; the user name or the \
-                 password is not accepted: expired, or of another cluster",
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; the user name or the password is not accepted; correct them in the kubeconfig",
             ),
         ),
         row(

@@ -80,6 +80,11 @@ fn where_the_files_are() {
 #[test]
 fn clusters() {
     let user = "token: TOKEN";
+    // Nobody resolves this name but the proxies.
+    let proxied = |proxy: &str| {
+        let cluster = "server: 'https://kubernetes.example', certificate-authority: ca.crt, proxy-url: ";
+        config(&format!("{cluster}'{proxy}'"), user)
+    };
     compare(&[
         row(
             "certificate-authority-data",
@@ -112,6 +117,19 @@ fn clusters() {
         row(
             "a path with a slash at its end",
             config("server: SERVER-PREFIXED/, certificate-authority: ca.crt", user),
+            Seen(HOLDER),
+        ),
+        row("proxy-url: http", proxied("PROXY-HTTP"), Seen(HOLDER)),
+        row("proxy-url: http, with a login", proxied("PROXY-LOGIN"), Seen(HOLDER)),
+        row(
+            "proxy-url: https, by the cluster's authority",
+            proxied("PROXY-TLS"),
+            Seen(HOLDER),
+        ),
+        row("proxy-url: socks5", proxied("PROXY-SOCKS"), Seen(HOLDER)),
+        row(
+            "proxy-url: '' is none",
+            config("server: SERVER, certificate-authority: ca.crt, proxy-url: ''", user),
             Seen(HOLDER),
         ),
         row(
