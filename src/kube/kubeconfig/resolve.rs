@@ -216,3 +216,32 @@ fn credential(user: &User, has_identity: bool, told: exec::Cluster) -> Result<Cr
 fn read(field: &str, path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("`{field}` names `{}`, which cannot be read: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::kubeconfig::Config;
+
+    fn resolved(text: &str, pod_namespace: Option<&str>) -> Access {
+        let config = Config::parse(text, Path::new("/nonexistent")).unwrap();
+        let pod_namespace = pod_namespace.map(|name| Namespace::parse(name).unwrap());
+        access(&config.choose(None).unwrap(), pod_namespace).unwrap()
+    }
+
+    /// As in client-go, whatever cluster the kubeconfig leads to.
+    #[test]
+    fn the_pods_namespace_is_meant_where_the_context_names_none() {
+        let text = "current-context: x\nclusters: [{name: c, cluster: {server: 'https://h/'}}]\n\
+            users: [{name: u, user: {token: t}}]\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n";
+        let named = text.replace("user: u}", "user: u, namespace: named}");
+        for (text, pod, expected) in [
+            (text, None, "default"),
+            (text, Some("pod"), "pod"),
+            (&named, Some("pod"), "named"),
+        ] {
+            let access = resolved(text, pod);
+            assert_eq!(access.namespace.unwrap().to_string(), expected);
+            assert_eq!(access.server, "https://h");
+        }
+    }
+}

@@ -55,7 +55,7 @@ fn plugins_that_issue_something() {
         .file("plugin", plugin("v1", TOKEN)),
         row(
             "provideClusterInfo, insecure, with a path",
-            config("server: SERVER-PREFIXED, insecure-skip-tls-verify: true", &with_cluster),
+            config("server: SERVER-PREFIXED/, insecure-skip-tls-verify: true", &with_cluster),
             Seen(HOLDER),
         )
         .file("plugin", plugin("v1", TOKEN)),
