@@ -215,6 +215,23 @@ fn clusters_that_cannot_be_meant() {
             ),
         ),
         row(
+            "no scheme, which kubectl takes for http",
+            with("server: '127.0.0.1:1'"),
+            Refused("ERROR cluster `c` of the kubeconfig: `server` is `127.0.0.1:1`; expected `https://host:port`"),
+        ),
+        row(
+            "an authority of which a part is damaged",
+            with("server: SERVER, certificate-authority: damaged.crt"),
+            Stricter(
+                "ERROR cluster `c` of the kubeconfig: `certificate-authority`: a certificate in it is damaged",
+                "as `--certificate-authority` does: whom the file was to trust is not known",
+            ),
+        )
+        .file(
+            "damaged.crt",
+            "CA-PEM-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n",
+        ),
+        row(
             "a proxy of no kind that is known",
             with("server: SERVER, proxy-url: 'ftp://h'"),
             Refused(
@@ -278,6 +295,33 @@ fn users_that_cannot_be_meant() {
             Refused(
                 "ERROR user `u` of the kubeconfig: `tokenFile` names `FILES/nowhere`, which cannot be read: No such file or \
                  directory (os error 2)",
+            ),
+        ),
+        row(
+            "a tokenFile without a token",
+            with("tokenFile: empty"),
+            Refused("ERROR Kubernetes: list Secrets in namespace t at SERVER: no bearer token in `FILES/empty`: it is empty, or no token"),
+        )
+        .file("empty", "\n"),
+        row(
+            "a token with a line's end, as a block has it",
+            with("token: \"TOKEN\\n\""),
+            Refused("ERROR user `u` of the kubeconfig: `token` holds white space or other characters that no token has"),
+        ),
+        row(
+            "a password alone",
+            with("password: p"),
+            Refused(
+                "ERROR user `u` of the kubeconfig: it has no credentials; expected one with a token, a client certificate, a user \
+                 name and a password, or `exec`",
+            ),
+        ),
+        row(
+            "a certificate by an authority that the cluster does not trust",
+            with("client-certificate-data: STRANGER-DATA, client-key-data: KEY-DATA"),
+            Refused(
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: TLS: the server does not accept the client certificate \
+                 (UnknownCA); see that it has not expired, and that the server trusts its authority",
             ),
         ),
         row(
