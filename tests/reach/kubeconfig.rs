@@ -254,6 +254,23 @@ fn a_server_that_is_named_can_be_asked_as_somebody_else() {
 }
 
 #[test]
+fn nothing_but_a_name_gets_into_a_header() {
+    let world = World::new();
+    for user in [
+        "as: \"a\\r\\nx: y\"",
+        "as: a, as-groups: [\"b\\n\"]",
+        "as: a, as-user-extra: {c: [\"\\0\"]}",
+    ] {
+        let config = config(&world.kube.url(), &format!("{TOKEN_FILE}, {user}"));
+        refused(
+            &world,
+            by_config(&world, &config, &["rotate"]),
+            "the kubeconfig's user has a control character in `as`, `as-uid`, `as-groups` or `as-user-extra`",
+        );
+    }
+}
+
+#[test]
 fn a_variable_that_names_nothing_is_told() {
     let world = World::new();
     let (one, two) = (world.file("one"), world.file("two"));
