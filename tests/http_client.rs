@@ -88,7 +88,7 @@ fn a_client_certificate_is_shown_whatever_the_form_of_its_key() {
         let server = server(config);
         for (form, older, pkcs8) in KEYS {
             for key in [older, pkcs8] {
-                let certificate = authority.client("anybody", "team", pkcs8).certificate;
+                let certificate = authority.client(pkcs8);
                 let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes());
                 let identity = identity.unwrap_or_else(|error| panic!("{form}: {error}"));
                 let connection = Connection {
@@ -103,7 +103,7 @@ fn a_client_certificate_is_shown_whatever_the_form_of_its_key() {
 
 #[test]
 fn a_client_key_that_cannot_be_used_is_told() {
-    let certificate = Authority::new("cluster").client("anybody", "team", P256).certificate;
+    let certificate = Authority::new("cluster").client(P256);
     let encrypted = "the client key: it is encrypted, and nobody is here to type its password; store it decrypted, by `openssl \
                      pkey -in KEY -out KEY`";
     let no_key = "the client key: it holds no private key that can be read; expected PEM, `-----BEGIN PRIVATE KEY-----` \
@@ -145,13 +145,7 @@ fn a_client_key_that_cannot_be_used_is_told() {
 fn a_server_that_demands_a_client_certificate_says_so() {
     let (authority, strangers) = (Authority::new("cluster"), Authority::new("strangers"));
     let stranger = Connection {
-        identity: Some(
-            Identity::from_pem(
-                strangers.client("anybody", "team", P256).certificate.as_bytes(),
-                P256.as_bytes(),
-            )
-            .unwrap(),
-        ),
+        identity: Some(Identity::from_pem(strangers.client(P256).as_bytes(), P256.as_bytes()).unwrap()),
         ..trusting(&authority)
     };
     for config in [
@@ -224,11 +218,7 @@ fn anybody_is_anybody() {
         &demanding.url(),
         "TLS: the server demands a client certificate, and was sent none",
     );
-    let identity = Identity::from_pem(
-        authority.client("anybody", "team", P256).certificate.as_bytes(),
-        P256.as_bytes(),
-    )
-    .unwrap();
+    let identity = Identity::from_pem(authority.client(P256).as_bytes(), P256.as_bytes()).unwrap();
     let shown = Connection {
         identity: Some(identity),
         ..anybody
@@ -241,11 +231,7 @@ fn anybody_is_anybody() {
 fn a_client_certificate_is_shown_through_a_proxy() {
     let (authority, proxies) = (Authority::new("cluster"), Authority::new("proxies"));
     let demanding = server(authority.server_for(&["kubernetes"], &authority));
-    let identity = Identity::from_pem(
-        authority.client("anybody", "team", P256).certificate.as_bytes(),
-        P256.as_bytes(),
-    )
-    .unwrap();
+    let identity = Identity::from_pem(authority.client(P256).as_bytes(), P256.as_bytes()).unwrap();
     let roots = [authority.pem(), proxies.pem()].concat();
     for (kind, tls, scheme) in [
         (Kind::Http, false, "http"),

@@ -216,7 +216,7 @@ impl Client {
         let reply = match renewed {
             None => reply,
             Some(renewed) => {
-                log::debug!("401; asking once more with new credentials");
+                log::debug!("not accepted; asking once more with new credentials");
                 self.send(method, path, body, &renewed)?
             }
         };

@@ -152,19 +152,23 @@ impl Session {
         }
     }
 
-    /// What to do when the server takes none of it.
+    /// What is said, and advised, when the server answers with 401.
     pub(super) fn not_accepted(&self) -> &'static str {
         match (&self.credential, &self.connection.identity) {
-            (Credential::None, None) => "the server asks for credentials; give the kubeconfig's user some",
-            (Credential::None, Some(_)) => {
-                "the client certificate is not accepted: expired, or of another cluster; get a new one"
-            }
             (Credential::Token(_) | Credential::TokenFile { .. }, _) => {
                 "the token is not accepted: expired, or of another cluster; get a new one"
             }
-            (Credential::Basic { .. }, _) => "the user name or the password is wrong; correct them",
+            (Credential::Basic { .. }, _) => {
+                "the user name or the password is not accepted; correct them in the kubeconfig"
+            }
             (Credential::Exec { .. }, _) => {
-                "what the exec plugin issued is not accepted; see that its arguments name this cluster and the right account"
+                "what the exec plugin issued is not accepted, not even what it issued anew; see that it is for this cluster"
+            }
+            (Credential::None, Some(_)) => {
+                "the client certificate is not accepted: expired, or of another cluster; get a new one"
+            }
+            (Credential::None, None) => {
+                "the server wants credentials; name a user that has some in the kubeconfig's context"
             }
         }
     }

@@ -21,7 +21,7 @@ pub struct Error {
     pub(super) target: String,
     /// The server that was asked.
     pub(super) server: String,
-    /// What to do when the server takes nothing of what the request showed of its sender.
+    /// What to say when what the request showed of its sender is not accepted.
     pub(super) not_accepted: &'static str,
     /// Why it did not succeed.
     pub cause: Cause,

@@ -34,6 +34,12 @@ fn impersonate(impersonation: &mut Impersonation, typed: &Typed) -> Result<(), E
     if !typed.as_group.is_empty() {
         impersonation.groups.clone_from(&typed.as_group);
     }
+    let of_a_name = |(_, value): &(String, String)| !value.contains(char::is_control);
+    if !impersonation.headers().iter().all(of_a_name) {
+        return Err(configuration(
+            "the kubeconfig's user has a control character in `as`, `as-uid`, `as-groups` or `as-user-extra`",
+        ));
+    }
     if !impersonation.lacks_user() {
         return Ok(());
     }

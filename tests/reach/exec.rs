@@ -112,8 +112,7 @@ fn a_plugin_that_issues_the_same_again_is_called_no_third_time() {
     assert_eq!(
         run.log(&world),
         [
-            "ERROR Kubernetes: list Secrets in namespace t at KUBE: Unauthorized (401): Unauthorized; what the exec plugin issued \
-             is not accepted; see that its arguments name this cluster and the right account"
+            "ERROR Kubernetes: list Secrets in namespace t at KUBE: Unauthorized (401): Unauthorized; what the exec plugin issued is not accepted, not even what it issued anew; see that it is for this cluster"
         ]
     );
     assert_eq!(run.code, Some(1));

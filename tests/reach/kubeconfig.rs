@@ -48,7 +48,7 @@ const TOKEN_FILE: &str = "tokenFile: token";
 #[test]
 fn every_kind_of_user_can_rotate() {
     let authority = Authority::new("clusters");
-    let pair = authority.client("certified", "team", EC_PKCS8);
+    let certificate = authority.client_named("certified", "team", EC_PKCS8);
     for (user, seen) in [
         (TOKEN_FILE, "system:serviceaccount:t:rotate"),
         ("client-certificate: u.crt, client-key: u.key", "certified"),
@@ -56,10 +56,12 @@ fn every_kind_of_user_can_rotate() {
         ("tokenFile: power, as: jane", "jane"),
     ] {
         let mut world = World::with_key_secret();
-        world.kube = world.cluster.start("127.0.0.1", authority.server(&["127.0.0.1"]));
+        world.kube = world
+            .cluster
+            .start("127.0.0.1", authority.server_with_clients(&["127.0.0.1"]));
         world.files.file("ca.crt", authority.pem());
-        world.files.file("u.crt", &pair.certificate);
-        world.files.file("u.key", &pair.key);
+        world.files.file("u.crt", &certificate);
+        world.files.file("u.key", EC_PKCS8);
         for subject in ["team", "bob", "jane"] {
             world.cluster.grant(subject, &[(NAMESPACE, VERBS)]);
         }
@@ -249,6 +251,23 @@ fn a_server_that_is_named_can_be_asked_as_somebody_else() {
             .iter()
             .all(|asked| asked.user == "jane" && asked.groups == ["team"])
     );
+}
+
+#[test]
+fn nothing_but_a_name_gets_into_a_header() {
+    let world = World::new();
+    for user in [
+        "as: \"a\\r\\nx: y\"",
+        "as: a, as-groups: [\"b\\n\"]",
+        "as: a, as-user-extra: {c: [\"\\0\"]}",
+    ] {
+        let config = config(&world.kube.url(), &format!("{TOKEN_FILE}, {user}"));
+        refused(
+            &world,
+            by_config(&world, &config, &["rotate"]),
+            "the kubeconfig's user has a control character in `as`, `as-uid`, `as-groups` or `as-user-extra`",
+        );
+    }
 }
 
 #[test]

@@ -64,15 +64,15 @@ fn the_same_token_is_not_shown_twice() {
         world.cluster.revoke(&token);
         let config = config(&world.kube.url(), &user.replace("TOKEN", &token));
         let run = world.check(by_config(&world, &config, &["rotate"]));
-        let advice = if user.starts_with("token") {
+        let not_accepted = if user.starts_with("token") {
             "the token is not accepted: expired, or of another cluster; get a new one"
         } else {
-            "the user name or the password is wrong; correct them"
+            "the user name or the password is not accepted; correct them in the kubeconfig"
         };
         assert_eq!(
             run.log(&world),
             [format!(
-                "ERROR Kubernetes: list Secrets in namespace t at KUBE: Unauthorized (401): Unauthorized; {advice}"
+                "ERROR Kubernetes: list Secrets in namespace t at KUBE: Unauthorized (401): Unauthorized; {not_accepted}"
             )]
         );
         assert_eq!(run.code, Some(1));

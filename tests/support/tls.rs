@@ -7,6 +7,7 @@ use rcgen::{
     date_time_ymd,
 };
 use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 
@@ -14,23 +15,26 @@ use rustls::server::WebPkiClientVerifier;
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
-    der: CertificateDer<'static>,
 }
 
 /// The first and the last year in which a certificate is valid, each from or to its first of January.
 pub type Years = (i32, i32);
 
-/// A client's certificate and its key, both PEM.
-pub struct ClientPair {
-    pub certificate: String,
-    pub key: String,
-}
-
-/// The forms that a private key can have, made by OpenSSL. Nobody but these tests trusts a certificate for them.
+/// Private keys, made by OpenSSL. Nobody but these tests trusts a certificate for them.
 pub const EC_PKCS8: &str = include_str!("keys/p256.pkcs8.pem");
 pub const EC_SEC1: &str = include_str!("keys/p256.sec1.pem");
 pub const RSA_PKCS8: &str = include_str!("keys/rsa.pkcs8.pem");
 pub const RSA_PKCS1: &str = include_str!("keys/rsa.pkcs1.pem");
+
+/// Which certificates of clients a server asks for.
+#[derive(Clone, Copy)]
+enum Clients<'a> {
+    None,
+    /// One by this authority.
+    Some(&'a Authority),
+    /// One by this authority, or none.
+    Perhaps(&'a Authority),
+}
 
 impl Authority {
     pub fn new(name: &str) -> Authority {
@@ -39,27 +43,10 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        let certificate = params.self_signed(&key).expect("a self-signed certificate");
+        let pem = params.self_signed(&key).expect("a self-signed certificate").pem();
         Authority {
-            pem: certificate.pem(),
-            der: certificate.der().clone(),
             issuer: Issuer::new(params, key),
-        }
-    }
-
-    /// A certificate for this user in this group, as Kubernetes reads it, for a key in PKCS#8.
-    pub fn client(&self, user: &str, group: &str, key: &str) -> ClientPair {
-        let pair = KeyPair::from_pem(key).expect("a key in PKCS#8");
-        let mut params = CertificateParams::new(Vec::new()).expect("no names to refuse");
-        params.distinguished_name.push(DnType::CommonName, user);
-        params.distinguished_name.push(DnType::OrganizationName, group);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        ClientPair {
-            certificate: params
-                .signed_by(&pair, &self.issuer)
-                .expect("a signed certificate")
-                .pem(),
-            key: key.to_owned(),
+            pem,
         }
     }
 
@@ -68,20 +55,43 @@ impl Authority {
         &self.pem
     }
 
-    /// A server's TLS settings with a certificate for these DNS names and IP addresses. It asks for client certificates of
-    /// the same authority, and does without.
+    /// A server's TLS settings with a certificate for these DNS names and IP addresses.
     pub fn server(&self, names: &[&str]) -> Arc<rustls::ServerConfig> {
-        self.server_with(names, None, None)
+        self.server_with(names, None, Clients::None)
     }
 
     /// As [`Authority::server`], with a certificate that is valid in these years alone.
     pub fn server_in(&self, names: &[&str], years: Years) -> Arc<rustls::ServerConfig> {
-        self.server_with(names, Some(years), None)
+        self.server_with(names, Some(years), Clients::None)
     }
 
     /// As [`Authority::server`]; clients must have a certificate by `clients`.
     pub fn server_for(&self, names: &[&str], clients: &Authority) -> Arc<rustls::ServerConfig> {
-        self.server_with(names, None, Some(clients))
+        self.server_with(names, None, Clients::Some(clients))
+    }
+
+    /// A client's certificate for a key of its own, which is given in PKCS#8; both PEM.
+    pub fn client(&self, key: &str) -> String {
+        let key = KeyPair::from_pem(key).expect("a key pair in PKCS#8");
+        self.issue(&[], None, &key).pem()
+    }
+
+    /// A certificate for this user in this group, as Kubernetes reads it, for a key in PKCS#8.
+    pub fn client_named(&self, user: &str, group: &str, key: &str) -> String {
+        let key = KeyPair::from_pem(key).expect("a key pair in PKCS#8");
+        let mut params = CertificateParams::new(Vec::new()).expect("no names to refuse");
+        params.distinguished_name.push(DnType::CommonName, user);
+        params.distinguished_name.push(DnType::OrganizationName, group);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params
+            .signed_by(&key, &self.issuer)
+            .expect("a signed certificate")
+            .pem()
+    }
+
+    /// As [`Authority::server`]; clients may have a certificate by the same authority, as with Kubernetes.
+    pub fn server_with_clients(&self, names: &[&str]) -> Arc<rustls::ServerConfig> {
+        self.server_with(names, None, Clients::Perhaps(self))
     }
 
     fn issue(&self, names: &[&str], years: Option<Years>, key: &KeyPair) -> rcgen::Certificate {
@@ -96,15 +106,10 @@ impl Authority {
 
     /// As [`Authority::server_for`], with TLS 1.2 alone.
     pub fn server_of_tls12_for(&self, names: &[&str], clients: &Authority) -> Arc<rustls::ServerConfig> {
-        self.server_by(&[&rustls::version::TLS12], names, None, Some(clients))
+        self.server_by(&[&rustls::version::TLS12], names, None, Clients::Some(clients))
     }
 
-    fn server_with(
-        &self,
-        names: &[&str],
-        years: Option<Years>,
-        clients: Option<&Authority>,
-    ) -> Arc<rustls::ServerConfig> {
+    fn server_with(&self, names: &[&str], years: Option<Years>, clients: Clients<'_>) -> Arc<rustls::ServerConfig> {
         self.server_by(rustls::DEFAULT_VERSIONS, names, years, clients)
     }
 
@@ -113,7 +118,7 @@ impl Authority {
         versions: &[&'static rustls::SupportedProtocolVersion],
         names: &[&str],
         years: Option<Years>,
-        clients: Option<&Authority>,
+        clients: Clients<'_>,
     ) -> Arc<rustls::ServerConfig> {
         let key = KeyPair::generate().expect("a key pair");
         let certificate = self.issue(names, years, &key);
@@ -122,17 +127,21 @@ impl Authority {
         let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .expect("the provider's own versions");
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(clients.unwrap_or(self).der.clone())
-            .expect("a certificate of our own");
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        let verifier = match clients {
-            None => verifier.allow_unauthenticated(),
-            Some(_) => verifier,
+        let builder = match clients {
+            Clients::None => builder.with_no_client_auth(),
+            Clients::Some(authority) | Clients::Perhaps(authority) => {
+                let mut roots = RootCertStore::empty();
+                let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("a certificate");
+                roots.add(root).expect("a certificate authority");
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier = match clients {
+                    Clients::Perhaps(_) => verifier.allow_unauthenticated(),
+                    Clients::None | Clients::Some(_) => verifier,
+                };
+                builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+            }
         };
         let config = builder
-            .with_client_cert_verifier(verifier.build().expect("an authority to trust"))
             .with_single_cert(vec![certificate.der().clone()], key)
             .expect("a certificate and its key");
         Arc::new(config)

@@ -4,6 +4,7 @@ mod eks;
 mod info;
 mod reply;
 mod run;
+mod wait;
 
 use std::fmt;
 use std::path::PathBuf;

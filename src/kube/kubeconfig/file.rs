@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use zeroize::Zeroize;
 
-use super::fields::{FieldError, Fields, meant_from};
-use super::yaml;
+use super::fields::{FieldError, Fields};
+use super::{plugin, yaml};
 use crate::kube::access::Impersonation;
 use crate::kube::exec;
 use crate::sensitive::Sensitive;
@@ -206,7 +206,7 @@ fn user(fields: &Fields<'_>, directory: &Path) -> Result<User, FieldError> {
     };
     let exec = match fields.value("exec") {
         None => None,
-        Some(_) => Some(exec_plugin(&fields.map("exec")?, directory)?),
+        Some(_) => Some(plugin::read(&fields.map("exec")?, directory)?),
     };
     Ok(User {
         token: fields.text("token")?.map(Sensitive::new),
@@ -226,99 +226,6 @@ fn user(fields: &Fields<'_>, directory: &Path) -> Result<User, FieldError> {
         auth_provider,
         exec,
     })
-}
-
-/// The outer error is the file's: a field of the wrong type. The inner one is this user's: a field that is missing, or says
-/// what cannot be meant.
-fn exec_plugin(fields: &Fields<'_>, directory: &Path) -> Result<Result<exec::Plugin, FieldError>, FieldError> {
-    let command = fields.text("command")?;
-    let version = fields.text("apiVersion")?;
-    let interactive = fields.text("interactiveMode")?;
-    let mut environment = Vec::new();
-    for variable in fields.maps("env")? {
-        let (name, value) = (variable.text("name")?, variable.text("value")?);
-        environment.push((
-            variable,
-            name.unwrap_or_default(),
-            Sensitive::new(value.unwrap_or_default()),
-        ));
-    }
-    let (arguments, install_hint) = (fields.texts("args")?, fields.text("installHint")?);
-    let provide_cluster_info = fields.flag("provideClusterInfo")?;
-    let checked = || {
-        let version = exec_version(fields, version.as_deref())?;
-        Ok(exec::Plugin {
-            command: exec_command(fields, command.as_deref(), directory)?,
-            arguments: exec_arguments(fields, arguments)?,
-            environment: environment.into_iter().map(exec_variable).collect::<Result<_, _>>()?,
-            version,
-            provide_cluster_info,
-            interactive: exec_interactive(fields, interactive.as_deref(), version)?,
-            install_hint,
-        })
-    };
-    Ok(checked())
-}
-
-/// One without a slash is looked up in `PATH`.
-fn exec_command(fields: &Fields<'_>, command: Option<&str>, directory: &Path) -> Result<PathBuf, FieldError> {
-    match command {
-        None => Err(fields.error("command", "is missing")),
-        Some(command) if command.contains('\0') => Err(fields.error("command", "holds a zero byte")),
-        Some(command) if command.contains('/') => Ok(meant_from(directory, command)),
-        Some(command) => Ok(PathBuf::from(command)),
-    }
-}
-
-fn exec_arguments(fields: &Fields<'_>, arguments: Vec<String>) -> Result<Vec<String>, FieldError> {
-    if arguments.iter().any(|argument| argument.contains('\0')) {
-        return Err(fields.error("args", "holds a zero byte"));
-    }
-    Ok(arguments)
-}
-
-fn exec_variable(
-    (fields, name, value): (Fields<'_>, String, Sensitive<String>),
-) -> Result<(String, Sensitive<String>), FieldError> {
-    if name.is_empty() {
-        Err(fields.error("name", "is missing"))
-    } else if name.contains(['=', '\0']) {
-        Err(fields.error("name", "is no name of a variable"))
-    } else if value.expose().contains('\0') {
-        Err(fields.error("value", "holds a zero byte"))
-    } else {
-        Ok((name, value))
-    }
-}
-
-fn exec_version(fields: &Fields<'_>, version: Option<&str>) -> Result<exec::Version, FieldError> {
-    let expected = format!("expected `{}` or `{}`", exec::Version::V1, exec::Version::V1Beta1);
-    match version {
-        None => Err(fields.error("apiVersion", format!("is missing; {expected}"))),
-        Some(text) => exec::Version::parse(text).ok_or_else(|| {
-            let found = crate::error::one_line(text);
-            fields.error("apiVersion", format!("is `{found}`; {expected}"))
-        }),
-    }
-}
-
-/// The older version did without.
-fn exec_interactive(
-    fields: &Fields<'_>,
-    mode: Option<&str>,
-    version: exec::Version,
-) -> Result<exec::Interactive, FieldError> {
-    let expected = "expected `Never`, `IfAvailable` or `Always`";
-    match (mode, version) {
-        (Some("Never"), _) => Ok(exec::Interactive::Never),
-        (Some("IfAvailable"), _) | (None, exec::Version::V1Beta1) => Ok(exec::Interactive::IfAvailable),
-        (Some("Always"), _) => Ok(exec::Interactive::Always),
-        (Some(found), _) => {
-            let found = crate::error::one_line(found);
-            Err(fields.error("interactiveMode", format!("is `{found}`; {expected}")))
-        }
-        (None, exec::Version::V1) => Err(fields.error("interactiveMode", format!("is missing; {expected}"))),
-    }
 }
 
 #[cfg(test)]
@@ -416,33 +323,6 @@ mod tests {
             ),
         ] {
             assert_eq!(parse(text).map(|_| ()), Err(expected.to_owned()), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_plugin_that_cannot_be_called_matters_only_to_its_user() {
-        for (text, expected) in [
-            (
-                "users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never}}}]",
-                "`users[0].user.exec.command` is missing",
-            ),
-            (
-                "users: [{name: u, user: {exec: {command: x, apiVersion: client.authentication.k8s.io/v1alpha1}}}]",
-                "`users[0].user.exec.apiVersion` is `client.authentication.k8s.io/v1alpha1`; expected \
-                 `client.authentication.k8s.io/v1` or `client.authentication.k8s.io/v1beta1`",
-            ),
-            (
-                "users: [{name: u, user: {exec: {command: x, apiVersion: client.authentication.k8s.io/v1}}}]",
-                "`users[0].user.exec.interactiveMode` is missing; expected `Never`, `IfAvailable` or `Always`",
-            ),
-            (
-                "users: [{name: u, user: {exec: {command: x, apiVersion: client.authentication.k8s.io/v1beta1, env: [{value: x}]}}}]",
-                "`users[0].user.exec.env[0].name` is missing",
-            ),
-        ] {
-            let config = parse(text).unwrap();
-            let error = config.users["u"].exec.clone().unwrap().unwrap_err();
-            assert_eq!(error.to_string(), expected, "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! --kubeconfig   or else KUBECONFIG, a list   or else ~/.kube/config     sources   (reads)
-//!        each file: YAML -> fields -> contexts, clusters, users          yaml, fields, file
+//!        each file: YAML -> fields -> contexts, clusters, users          yaml, scalar, fields, file, plugin
 //!        the first that says a thing is right                            select
 //!        --context or current-context -> one cluster, one user           select
 //!        one cluster, one user -> how to reach it                        resolve   (reads)
@@ -12,7 +12,9 @@
 
 mod fields;
 mod file;
+mod plugin;
 mod resolve;
+mod scalar;
 mod select;
 mod sources;
 pub(super) mod yaml;

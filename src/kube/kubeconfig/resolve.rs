@@ -118,18 +118,26 @@ fn connection(cluster: &Cluster) -> Result<(Connection, Option<Vec<u8>>), String
         (None, true) => Roots::Anybody,
         (None, false) => Roots::PublicAnd(Vec::new()),
     };
-    let proxy = match &cluster.proxy_url {
-        None => Proxy::None,
-        Some(url) => ProxyAddress::parse(url.expose())
-            .map(Proxy::One)
-            .map_err(|error| format!("its `proxy-url`: {error}"))?,
-    };
     let connection = Connection {
         server_name: cluster.tls_server_name.clone(),
-        proxy,
+        proxy: proxy(cluster)?,
         ..Connection::trusting(roots)
     };
     Ok((connection, authority))
+}
+
+/// Its URL is not shown: it may hold a password.
+fn proxy(cluster: &Cluster) -> Result<Proxy, String> {
+    match &cluster.proxy_url {
+        None => Ok(Proxy::None),
+        // It means the same as `socks5`, for names are resolved by the proxy either way; kubectl knows the other word alone.
+        Some(url) if url.expose().to_ascii_lowercase().starts_with("socks5h:") => {
+            Err("`proxy-url` is of the scheme `socks5h`; expected `http`, `https` or `socks5`".into())
+        }
+        Some(url) => ProxyAddress::parse(url.expose())
+            .map(Proxy::One)
+            .map_err(|error| format!("`proxy-url`: {error}")),
+    }
 }
 
 fn identity(user: &User) -> Result<Option<Identity>, String> {
@@ -207,4 +215,33 @@ fn credential(user: &User, has_identity: bool, told: exec::Cluster) -> Result<Cr
 
 fn read(field: &str, path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("`{field}` names `{}`, which cannot be read: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::kubeconfig::Config;
+
+    fn resolved(text: &str, pod_namespace: Option<&str>) -> Access {
+        let config = Config::parse(text, Path::new("/nonexistent")).unwrap();
+        let pod_namespace = pod_namespace.map(|name| Namespace::parse(name).unwrap());
+        access(&config.choose(None).unwrap(), pod_namespace).unwrap()
+    }
+
+    /// As in client-go, whatever cluster the kubeconfig leads to.
+    #[test]
+    fn the_pods_namespace_is_meant_where_the_context_names_none() {
+        let text = "current-context: x\nclusters: [{name: c, cluster: {server: 'https://h/'}}]\n\
+            users: [{name: u, user: {token: t}}]\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n";
+        let named = text.replace("user: u}", "user: u, namespace: named}");
+        for (text, pod, expected) in [
+            (text, None, "default"),
+            (text, Some("pod"), "pod"),
+            (&named, Some("pod"), "named"),
+        ] {
+            let access = resolved(text, pod);
+            assert_eq!(access.namespace.unwrap().to_string(), expected);
+            assert_eq!(access.server, "https://h");
+        }
+    }
 }

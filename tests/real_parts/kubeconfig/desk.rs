@@ -1,6 +1,7 @@
 //! The clusters and users of the rows, and how a row is tried on both programs.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use base64::Engine;
@@ -66,69 +67,68 @@ pub(super) struct Desk {
     ipv6: Server,
     prefixed: Server,
     plain: Server,
-    /// By HTTP, by HTTPS and by SOCKS 5; the first and the last want a login.
-    _proxies: [StandInProxy; 3],
+    /// They lead to `kubernetes.example:443`, which is nowhere else.
+    proxies: [StandInProxy; 4],
     values: Vec<(&'static str, String)>,
 }
 
 const VERBS: &[&str] = &["get", "list"];
-
-/// A server that only the proxies find.
-const BEHIND: &str = "kubernetes.example:6443";
 
 impl Desk {
     pub(super) fn new() -> Desk {
         let world = World::new();
         let cluster = &world.cluster;
         let authority = Authority::new("clusters");
-        let by_name = cluster.start("127.0.0.1", authority.server(&["kubernetes.example"]));
-        let ipv6 = cluster.start("::1", authority.server(&["::1"]));
-        let prefixed = cluster.start_under("/k8s/clusters/c-1", "127.0.0.1", authority.server(&["127.0.0.1"]));
+        let by_name = cluster.start("127.0.0.1", authority.server_with_clients(&["kubernetes.example"]));
+        let ipv6 = cluster.start("::1", authority.server_with_clients(&["::1"]));
+        let prefixed = cluster.start_under(
+            "/k8s/clusters/c-1",
+            "127.0.0.1",
+            authority.server_with_clients(&["127.0.0.1"]),
+        );
         let rules: &[(&str, &[&str])] = &[("t", VERBS), ("default", VERBS)];
         let plain = cluster.start_plain("127.0.0.1", cluster.token("proxy", rules));
-        let proxy = |kind, tls, login| {
-            let mut setup = Setup {
-                tls,
-                login,
-                ..Setup::new(kind)
-            };
-            setup
-                .routes
-                .insert(BEHIND.into(), ([127, 0, 0, 1], by_name.port()).into());
-            StandInProxy::start(setup)
-        };
-        let login = Some(("jane", "p:a ss"));
-        let proxies = [
-            proxy(Kind::Http, None, login),
-            proxy(Kind::Http, Some(authority.server(&["127.0.0.1"])), None),
-            proxy(Kind::Socks, None, login),
-        ];
         let mut world = world;
-        world.kube = world.cluster.start("127.0.0.1", authority.server(&["127.0.0.1"]));
+        world.kube = world
+            .cluster
+            .start("127.0.0.1", authority.server_with_clients(&["127.0.0.1"]));
         let cluster = &world.cluster;
         for subject in ["certified", "team", "jane", "bob"] {
             cluster.grant(subject, rules);
         }
         cluster.grant("admins", &[("t", VERBS), ("*", &["impersonate"])]);
         cluster.set_password("bob", "a pass:word");
-        let ec = authority.client("certified", "team", EC_PKCS8);
-        let rsa = authority.client("certified", "team", RSA_PKCS8);
-        let admin = authority.client("root", "admins", EC_PKCS8);
-        let stranger = Authority::new("another").client("certified", "team", EC_PKCS8);
+        let ec = authority.client_named("certified", "team", EC_PKCS8);
+        let rsa = authority.client_named("certified", "team", RSA_PKCS8);
+        let admin = authority.client_named("root", "admins", EC_PKCS8);
+        let stranger = Authority::new("another").client_named("certified", "team", EC_PKCS8);
+        let proxy = |kind, tls, login| {
+            let mut setup = Setup::new(kind);
+            let address = SocketAddr::from(([127, 0, 0, 1], by_name.port()));
+            setup.routes.insert("kubernetes.example:443".into(), address);
+            (setup.tls, setup.login) = (tls, login);
+            StandInProxy::start(setup)
+        };
+        let proxies = [
+            proxy(Kind::Http, None, None),
+            proxy(Kind::Http, None, Some(("somebody", "p@ss"))),
+            proxy(Kind::Http, Some(authority.server(&["127.0.0.1"])), None),
+            proxy(Kind::Socks, None, None),
+        ];
         let encode = |text: &str| STANDARD.encode(text);
         let values = vec![
+            ("PROXY-HTTP", format!("http://{}", proxies[0].address())),
+            (
+                "PROXY-LOGIN",
+                format!("http://somebody:p%40ss@{}", proxies[1].address()),
+            ),
+            ("PROXY-AT", proxies[1].address()),
+            ("PROXY-TLS", format!("https://{}", proxies[2].address())),
+            ("PROXY-SOCKS", format!("socks5://{}", proxies[3].address())),
             ("SERVER6", ipv6.url()),
             ("SERVER-BY-NAME", by_name.url()),
             ("SERVER-PREFIXED", format!("{}/k8s/clusters/c-1", prefixed.url())),
             ("SERVER-PLAIN", plain.url()),
-            ("SERVER-BEHIND", format!("https://{BEHIND}")),
-            ("PROXY-HTTPS", format!("https://{}", proxies[1].address())),
-            ("PROXY-HTTP", format!("http://jane:p%3Aa%20ss@{}", proxies[0].address())),
-            (
-                "PROXY-SOCKS",
-                format!("socks5://jane:p%3Aa%20ss@{}", proxies[2].address()),
-            ),
-            ("PROXY-WITHOUT-LOGIN", format!("http://{}", proxies[0].address())),
             ("SERVER", world.kube.url()),
             ("TOKEN", cluster.token("holder", rules)),
             (
@@ -137,12 +137,12 @@ impl Desk {
             ),
             ("CA-DATA", encode(authority.pem())),
             ("CA-PEM", authority.pem().to_owned()),
-            ("RSA-CERT-DATA", encode(&rsa.certificate)),
-            ("CERT-DATA", encode(&ec.certificate)),
-            ("CERT-PEM", ec.certificate),
-            ("RSA-CERT-PEM", rsa.certificate),
-            ("ADMIN-DATA", encode(&admin.certificate)),
-            ("STRANGER-DATA", encode(&stranger.certificate)),
+            ("RSA-CERT-DATA", encode(&rsa)),
+            ("CERT-DATA", encode(&ec)),
+            ("CERT-PEM", ec),
+            ("RSA-CERT-PEM", rsa),
+            ("ADMIN-DATA", encode(&admin)),
+            ("STRANGER-DATA", encode(&stranger)),
             ("RSA-PKCS1-DATA", encode(RSA_PKCS1)),
             ("RSA-PKCS8-DATA", encode(RSA_PKCS8)),
             ("SEC1-DATA", encode(EC_SEC1)),
@@ -157,7 +157,7 @@ impl Desk {
             ipv6,
             prefixed,
             plain,
-            _proxies: proxies,
+            proxies,
             values,
         }
     }
@@ -269,6 +269,8 @@ impl Desk {
         who: &str,
     ) -> (crate::support::program::Run, Vec<String>) {
         self.world.cluster.forget_asked();
+        let through_proxies = || self.proxies.iter().map(|proxy| proxy.asked().len()).collect::<Vec<_>>();
+        let before = through_proxies();
         let home = files.path().join("home");
         let mut program = program
             .env("HOME", home.display().to_string())
@@ -281,7 +283,10 @@ impl Desk {
             program = program.env(name, self.filled(value, files.path()));
         }
         let run = program.run();
-        let seen = self.world.cluster.asked().iter().map(shown).collect();
+        let mut seen: Vec<String> = self.world.cluster.asked().iter().map(shown).collect();
+        let after = through_proxies();
+        let used = (0..after.len()).filter(|&at| after[at] > before[at]);
+        seen.splice(..0, used.map(|at| format!("proxy {at}")));
         (run, seen)
     }
 
@@ -296,11 +301,9 @@ impl Desk {
             (&self.plain, "SERVER-PLAIN"),
             (&self.world.kube, "SERVER"),
         ];
+        line = line.replace(&self.proxies[1].address(), "PROXY-AT");
         for (server, name) in servers {
             line = line.replace(&server.url(), name);
-        }
-        for name in ["SERVER-BEHIND", "PROXY-WITHOUT-LOGIN"] {
-            line = line.replace(&self.filled(name, files), name);
         }
         line
     }

@@ -55,7 +55,16 @@ fn plugins_that_issue_something() {
         .file("plugin", plugin("v1", TOKEN)),
         row(
             "provideClusterInfo, insecure, with a path",
-            config("server: SERVER-PREFIXED, insecure-skip-tls-verify: true", &with_cluster),
+            config("server: SERVER-PREFIXED/, insecure-skip-tls-verify: true", &with_cluster),
+            Seen(HOLDER),
+        )
+        .file("plugin", plugin("v1", TOKEN)),
+        row(
+            "provideClusterInfo through a proxy",
+            config(
+                "server: 'https://kubernetes.example', certificate-authority: ca.crt, proxy-url: 'PROXY-LOGIN'",
+                &with_cluster,
+            ),
             Seen(HOLDER),
         )
         .file("plugin", plugin("v1", TOKEN)),
@@ -178,8 +187,7 @@ fn plugins_that_do_not() {
             "a token that the server does not know: called twice",
             v1(),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; what the exec plugin \
-                 issued is not accepted; see that its arguments name this cluster and the right account",
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; what the exec plugin issued is not accepted, not even what it issued anew; see that it is for this cluster",
             ),
         )
         .file("plugin", "#!/bin/sh\necho '{\"kind\": \"ExecCredential\", \"apiVersion\": \"client.authentication.k8s.io/v1\", \

@@ -215,19 +215,48 @@ fn clusters_that_cannot_be_meant() {
             ),
         ),
         row(
+            "no scheme, which kubectl takes for http",
+            with("server: '127.0.0.1:1'"),
+            Refused("ERROR cluster `c` of the kubeconfig: `server` is `127.0.0.1:1`; expected `https://host:port`"),
+        ),
+        row(
+            "an authority of which a part is damaged",
+            with("server: SERVER, certificate-authority: damaged.crt"),
+            Stricter(
+                "ERROR cluster `c` of the kubeconfig: `certificate-authority`: a certificate in it is damaged",
+                "as `--certificate-authority` does: whom the file was to trust is not known",
+            ),
+        )
+        .file(
+            "damaged.crt",
+            "CA-PEM-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n",
+        ),
+        row(
             "a proxy of no kind that is known",
             with("server: SERVER, proxy-url: 'ftp://h'"),
             Refused(
-                "ERROR cluster `c` of the kubeconfig: its `proxy-url`: its scheme is `ftp`; expected `http`, `https`, \
-                 `socks5` or `socks5h`",
+                "ERROR cluster `c` of the kubeconfig: `proxy-url`: its scheme is `ftp`; expected `http`, `https`, `socks5` or `socks5h`",
             ),
         ),
         row(
-            "a proxy that wants a login",
-            with("server: 'SERVER-BEHIND', certificate-authority: ca.crt, proxy-url: 'PROXY-WITHOUT-LOGIN'"),
+            "a proxy with a scheme that curl has, and Kubernetes has not",
+            with("server: SERVER, proxy-url: 'socks5h://h'"),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER-BEHIND: the proxy PROXY-WITHOUT-LOGIN wants a user name \
-                 and a password; put them into `proxy-url`: `scheme://user:password@host:port`",
+                "ERROR cluster `c` of the kubeconfig: `proxy-url` is of the scheme `socks5h`; expected `http`, `https` or `socks5`",
+            ),
+        ),
+        row(
+            "a proxy without a scheme",
+            with("server: SERVER, proxy-url: 'h:3128'"),
+            Refused("ERROR cluster `c` of the kubeconfig: `proxy-url`: it has no scheme; expected `http://host:port`"),
+        ),
+        row(
+            "a proxy that wants another login",
+            with("server: 'https://kubernetes.example', proxy-url: 'PROXY-LOGIN'")
+                .replace("PROXY-LOGIN", "http://somebody:wrong@PROXY-AT"),
+            Refused(
+                "ERROR Kubernetes: list Secrets in namespace t at https://kubernetes.example: the proxy http://PROXY-AT does not \
+                 accept the user name and the password; correct them in `proxy-url`",
             ),
         ),
         row(
@@ -266,6 +295,33 @@ fn users_that_cannot_be_meant() {
             Refused(
                 "ERROR user `u` of the kubeconfig: `tokenFile` names `FILES/nowhere`, which cannot be read: No such file or \
                  directory (os error 2)",
+            ),
+        ),
+        row(
+            "a tokenFile without a token",
+            with("tokenFile: empty"),
+            Refused("ERROR Kubernetes: list Secrets in namespace t at SERVER: no bearer token in `FILES/empty`: it is empty, or no token"),
+        )
+        .file("empty", "\n"),
+        row(
+            "a token with a line's end, as a block has it",
+            with("token: \"TOKEN\\n\""),
+            Refused("ERROR user `u` of the kubeconfig: `token` holds white space or other characters that no token has"),
+        ),
+        row(
+            "a password alone",
+            with("password: p"),
+            Refused(
+                "ERROR user `u` of the kubeconfig: it has no credentials; expected one with a token, a client certificate, a user \
+                 name and a password, or `exec`",
+            ),
+        ),
+        row(
+            "a certificate by an authority that the cluster does not trust",
+            with("client-certificate-data: STRANGER-DATA, client-key-data: KEY-DATA"),
+            Refused(
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: TLS: the server does not accept the client certificate \
+                 (UnknownCA); see that it has not expired, and that the server trusts its authority",
             ),
         ),
         row(
@@ -352,16 +408,14 @@ fn users_that_cannot_be_meant() {
             "a token that the server does not know",
             with("token: unknown"),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; the token is not \
-                 accepted: expired, or of another cluster; get a new one",
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; the token is not accepted: expired, or of another cluster; get a new one",
             ),
         ),
         row(
             "a wrong password",
             with("username: bob, password: wrong"),
             Refused(
-                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; the user name or the \
-                 password is wrong; correct them",
+                "ERROR Kubernetes: list Secrets in namespace t at SERVER: Unauthorized (401): Unauthorized; the user name or the password is not accepted; correct them in the kubeconfig",
             ),
         ),
         row(
