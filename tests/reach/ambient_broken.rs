@@ -3,6 +3,8 @@
 use super::ambient::{ROLE, keys, program, with_files, world};
 use crate::support::aws::Metadata;
 use crate::support::program::{Program, World};
+use crate::support::script::Fault;
+use crate::support::server::Reply;
 
 /// A run that gets no login: why, with the stand-ins' addresses and the folder of files struck out.
 fn refused(world: &World, program: Program) -> String {
@@ -181,16 +183,40 @@ fn endpoints_that_refuse() {
              of 9 bytes, `text/plain`"
         )
     );
-    let nobody = "http://127.0.0.1:1";
-    assert_eq!(
-        refused(&world, instance(nobody)),
-        format!(
-            "there are no AWS credentials: `AWS_ACCESS_KEY_ID` is not set, no profile `default` (no `config` or `credentials` file \
-             is there), `AWS_WEB_IDENTITY_TOKEN_FILE` is not set, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` and \
-             `AWS_CONTAINER_CREDENTIALS_FULL_URI` are not set, and the instance's metadata service at `{nobody}` does not answer \
-             (cannot connect: connection refused); set one of these"
-        )
+    // What EC2 answers where the instance's owner has turned it off.
+    let off = Reply::new(403, "text/plain", "forbidden");
+    server.script().once("PUT /latest/api/token", Fault::ReplyInstead(off));
+    for (address, tried) in [
+        (server.url(), "status 403: it is turned off"),
+        ("http://127.0.0.1:1".to_owned(), "cannot connect: connection refused"),
+    ] {
+        assert_eq!(
+            refused(&world, instance(&address)),
+            format!(
+                "there are no AWS credentials: `AWS_ACCESS_KEY_ID` is not set, no profile `default` (no `config` or `credentials` \
+                 file is there), `AWS_WEB_IDENTITY_TOKEN_FILE` is not set, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` and \
+                 `AWS_CONTAINER_CREDENTIALS_FULL_URI` are not set, and the instance's metadata service at `{address}` gives none \
+                 ({tried}); set one of these"
+            )
+        );
+    }
+}
+
+/// Nothing answers, as in a pod that the answers do not reach: the run goes on after a second.
+#[test]
+fn an_instance_that_is_silent_holds_nothing_up() {
+    let world = world();
+    let server = Metadata::new(&world.cloud, "r", 3600, "nothing").start();
+    server.script().always("PUT /latest/api/token", Fault::HangBefore);
+    let run = program(&world)
+        .env("AWS_EC2_METADATA_DISABLED", "false")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url());
+    let said = refused(&world, run);
+    assert!(
+        said.ends_with("gives none (no complete answer within 1 s); set one of these"),
+        "{said}"
     );
+    assert_eq!(server.operations(), ["PUT /latest/api/token"]);
 }
 
 #[test]

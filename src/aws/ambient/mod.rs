@@ -181,7 +181,7 @@ impl Asker<'_> {
                 },
                 metadata::Answer::Absent(tried) => {
                     return Err(Error::Nowhere {
-                        looked: format!("{}, and {origin} does not answer ({tried})", (self.looked)()),
+                        looked: format!("{}, and {origin} gives none ({tried})", (self.looked)()),
                     });
                 }
             },
