@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod duration;
 pub mod ecr_update;
+pub mod eks_token;
 pub mod error;
 pub mod holder;
 pub mod http;

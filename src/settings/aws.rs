@@ -30,7 +30,7 @@ impl Aws {
     /// # Errors
     ///
     /// What cannot be meant is named, with what was expected. A file that is there but broken is an error.
-    pub fn resolve(environment: &Environment, profile: Option<&str>, role: Option<&str>) -> Result<Aws, Error> {
+    pub fn resolve(environment: &Environment, profile: Option<&str>, role: Option<Role>) -> Result<Aws, Error> {
         let set = super::set_in(environment);
         let places = Places {
             config: set("AWS_CONFIG_FILE"),
@@ -55,7 +55,7 @@ impl Aws {
                 chosen,
                 connection: Connection::trusting(connection.roots.clone()),
                 region: region.clone(),
-                role: role.map(Role::of),
+                role,
             },
             connection,
             region,

@@ -2,3 +2,4 @@
 
 mod ambient;
 mod ambient_broken;
+mod eks_token;
