@@ -187,7 +187,7 @@ impl Error {
             Meaning::WrongSecret => Some("the secret access key does not belong to this key id".into()),
             Meaning::AccessDenied => Some(match self.operation {
                 "AssumeRole" => {
-                    "allow `sts:AssumeRole` on the role to whom these credentials belong to, and let the role's trust \
+                    "allow `sts:AssumeRole` on the role to the user or role that these credentials belong to, and let the role's trust \
                                  policy name them"
                         .into()
                 }
@@ -195,10 +195,13 @@ impl Error {
                     "let the role's trust policy name the token's issuer, audience and subject".into()
                 }
                 _ => format!(
-                    "allow `{}` to whom these credentials belong to",
+                    "allow `{}` to the user or role that these credentials belong to",
                     self.service.action(self.operation)
                 ),
             }),
+            Meaning::SessionOver if self.operation == "AssumeRoleWithWebIdentity" => {
+                Some("the web identity token has ended; see what renews its file".into())
+            }
             Meaning::WrongRegion
             | Meaning::ClockSkew
             | Meaning::SessionOver

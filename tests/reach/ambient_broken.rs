@@ -1,7 +1,7 @@
 //! A source of credentials that is there but broken: never passed over for the next one, and told to the letter.
 
 use super::ambient::{ROLE, keys, program, with_files, world};
-use crate::support::aws::Metadata;
+use crate::support::aws::{Metadata, error_xml};
 use crate::support::program::{Program, World};
 use crate::support::script::Fault;
 use crate::support::server::Reply;
@@ -131,7 +131,8 @@ fn roles_that_aws_refuses() {
         format!(
             "credentials from profile `default`: role `{ROLE}`: AssumeRole with key {} at AWS: AccessDenied (403, request id ID): \
              User: arn:aws:iam::123456789012:user/ci is not authorized to perform: sts:AssumeRole on resource: {ROLE}; allow \
-             `sts:AssumeRole` on the role to whom these credentials belong to, and let the role's trust policy name them",
+             `sts:AssumeRole` on the role to the user or role that these credentials belong to, and let the role's trust policy name \
+             them",
             world.key.id
         )
     );
@@ -146,6 +147,26 @@ fn roles_that_aws_refuses() {
         "credentials from `AWS_WEB_IDENTITY_TOKEN_FILE`: role `arn:aws:iam::123456789012:role/another`: \
          AssumeRoleWithWebIdentity at AWS: AccessDenied (403, request id ID): Not authorized to perform \
          sts:AssumeRoleWithWebIdentity; let the role's trust policy name the token's issuer, audience and subject"
+    );
+    let ended = error_xml(
+        400,
+        "ExpiredTokenException",
+        "Token expired: current date/time 1 must be before 0",
+    );
+    world
+        .aws
+        .script()
+        .once("AssumeRoleWithWebIdentity", Fault::ReplyInstead(ended));
+    let run = program(&world)
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", world.file("web"))
+        .env("AWS_ROLE_ARN", ROLE);
+    assert_eq!(
+        refused(&world, run),
+        format!(
+            "credentials from `AWS_WEB_IDENTITY_TOKEN_FILE`: role `{ROLE}`: AssumeRoleWithWebIdentity at AWS: \
+             ExpiredTokenException (400, request id ID): Token expired: current date/time 1 must be before 0; the web identity token \
+             has ended; see what renews its file"
+        )
     );
     let run = program(&world)
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", world.file("nothing"))
@@ -200,6 +221,27 @@ fn endpoints_that_refuse() {
             )
         );
     }
+}
+
+#[test]
+fn a_login_that_is_denied_is_told_whom_to_allow_it() {
+    let world = world();
+    world.cloud.deny("ci", "ecr:GetAuthorizationToken");
+    let run = world.check(
+        program(&world)
+            .env("AWS_ACCESS_KEY_ID", &world.key.id)
+            .env("AWS_SECRET_ACCESS_KEY", &world.key.secret),
+    );
+    assert_eq!(
+        run.log(&world)[0],
+        format!(
+            "ERROR t/pull: GetAuthorizationToken with key {} at AWS: AccessDeniedException (400, request id ID): User: \
+             arn:aws:iam::123456789012:user/ci is not authorized to perform: ecr:GetAuthorizationToken on resource: * because no \
+             identity-based policy allows the ecr:GetAuthorizationToken action; allow `ecr:GetAuthorizationToken` to the user or \
+             role that these credentials belong to (the key is from the environment)",
+            world.key.id
+        )
+    );
 }
 
 /// Nothing answers, as in a pod that the answers do not reach: the run goes on after a second.
