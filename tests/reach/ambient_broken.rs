@@ -182,12 +182,13 @@ fn roles_that_aws_refuses() {
 fn endpoints_that_refuse() {
     let world = world();
     let server = Metadata::new(&world.cloud, "r", 3600, "the right one").start();
-    let url = format!("{}/creds", server.url());
+    let at = server.url();
+    let url = format!("{at}/creds");
     let run = program(&world).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url);
     assert_eq!(
         refused(&world, run),
         format!(
-            "credentials from the container's endpoint `{url}`: it answers status 401; see that \
+            "credentials from the container's endpoint at `{at}`: it answers status 401; see that \
              `AWS_CONTAINER_AUTHORIZATION_TOKEN` or `…_TOKEN_FILE` is right"
         )
     );

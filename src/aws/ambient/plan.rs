@@ -130,7 +130,7 @@ impl Plan<'_> {
         let origin = "the container's endpoint";
         let endpoint = container::endpoint(self.variables).map_err(|why| Error::broken(origin, why))?;
         Ok(endpoint.map(|endpoint| Source {
-            origin: format!("{origin} `{}`", endpoint.url),
+            origin: format!("{origin} at `{}`", endpoint.address()),
             kind: Kind::Container(endpoint),
         }))
     }
