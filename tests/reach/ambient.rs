@@ -112,6 +112,23 @@ fn web_identity() {
     );
 }
 
+/// By the machine's clock the session has ended before it began.
+#[test]
+fn web_identity_where_the_clock_is_two_hours_ahead() {
+    let world = world();
+    world.cloud.clock_offset(-7200);
+    world.files.file("web", world.cloud.web_identity_token("r"));
+    let run = world.check(
+        program(&world)
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", world.file("web"))
+            .env("AWS_ROLE_ARN", ROLE),
+    );
+    let log = run.log(&world);
+    assert_eq!(run.code, Some(0), "{log:?}");
+    assert!(log[0].starts_with("WARN  this machine's clock is 72"), "{log:?}");
+    assert_eq!(world.cloud.tokens_issued().len(), 1);
+}
+
 #[test]
 fn profiles_with_keys_and_with_roles() {
     let world = world();

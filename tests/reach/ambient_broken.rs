@@ -273,6 +273,7 @@ fn credentials_that_have_ended() {
     let said = refused(&world, run);
     assert!(said.starts_with("credentials from the container's endpoint"), "{said}");
     assert!(said.contains(": they ended at 20"), "{said}");
+    assert!(said.ends_with("Z, by this machine's clock"), "{said}");
     let session = world.cloud.add_session("r", "old", -60);
     let run = world.check(
         program(&world)
