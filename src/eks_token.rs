@@ -1,53 +1,57 @@
-//! Tokens for EKS clusters where the program that should make them is not installed: what `kube` asks for, by what `aws` has.
+//! A token for an EKS cluster, as a kubeconfig's entry for `aws eks get-token` or `aws-iam-authenticator token` asks for it, without
+//! either program: the entry's variables on top of this process's, then the credentials that they lead to.
 
 use time::OffsetDateTime;
 
-use crate::aws::{self, ambient, eks};
+use crate::aws::ambient::Chain;
+use crate::aws::assume_role::Role;
+use crate::aws::{Client, Region, eks};
 use crate::error::one_line;
 use crate::http::{self, Limits};
 use crate::kube::{EksToken, IssuedToken};
 use crate::settings::{Aws, Environment, VARIABLES};
 
-/// Makes the token that `wanted` asks for, by the credentials of this machine. STS is asked only where they are a role's.
+/// As the AWS CLI calls the session of `--role-arn`. The cluster may map it to a name, so it is the same here.
+const SESSION_NAME: &str = "EKSGetTokenAuth";
+
+/// The token, good for 14 minutes.
 ///
 /// # Errors
 ///
-/// When there are no credentials, or no region is named.
-pub fn issue(wanted: &EksToken, environment: &Environment, limits: Limits) -> Result<IssuedToken, String> {
+/// Says what is missing or broken.
+pub fn token(
+    environment: &Environment,
+    limits: Limits,
+    wanted: &EksToken,
+    now: OffsetDateTime,
+) -> Result<IssuedToken, String> {
     let mut environment = environment.clone();
-    for name in VARIABLES {
-        if let Some((_, value)) = wanted.environment.iter().rfind(|(own, _)| own == name) {
-            environment.insert(name, value.clone());
+    for (name, value) in &wanted.environment {
+        if let Some(&known) = VARIABLES.iter().find(|known| *known == name) {
+            environment.insert(known, value.clone());
         }
     }
-    let settings = Aws::resolve(&environment, wanted.profile.as_deref(), wanted.role_arn.as_deref());
-    let Aws {
-        endpoints,
-        connection,
-        region,
-        sources,
-    } = settings.map_err(|error| error.to_string())?;
+    let role = wanted.role_arn.as_deref().map(|arn| Role {
+        session_name: Some(SESSION_NAME.into()),
+        ..Role::of(arn)
+    });
+    let aws = Aws::resolve(&environment, wanted.profile.as_deref(), role).map_err(|error| error.to_string())?;
     let region = match &wanted.region {
-        Some(text) => aws::Region::parse(text).map_err(|error| format!("`--region`: {error}"))?,
-        None => region.ok_or_else(|| {
-            format!(
-                "nothing names the region of the EKS cluster `{}`; add `--region` to the kubeconfig's arguments, or set `AWS_REGION`",
-                one_line(&wanted.cluster)
-            )
-        })?,
+        Some(text) => Some(Region::parse(text).map_err(|error| format!("`--region`: {error}"))?),
+        None => aws.region,
     };
-    let client = aws::Client::new(http::Client::new(&connection, limits), endpoints.clone());
-    let now = OffsetDateTime::now_utc();
-    let found = ambient::Chain::new(sources).credentials(&client, &region, now);
-    let found = found.map_err(|error| error.to_string())?;
-    log::debug!(
-        "a token for the EKS cluster `{}` by credentials from {}",
-        one_line(&wanted.cluster),
-        found.origin
-    );
-    let token = eks::token(&found.credentials, &endpoints, &region, &wanted.cluster, now)?;
-    Ok(IssuedToken {
-        token: token.token,
-        expires_at: token.expires_at,
-    })
+    let region = region.ok_or_else(|| {
+        format!(
+            "the token for EKS cluster `{}` needs a region: add `--region` to the kubeconfig's arguments, or set `AWS_REGION`",
+            one_line(&wanted.cluster)
+        )
+    })?;
+    let client = Client::new(http::Client::new(&aws.connection, limits), aws.endpoints.clone());
+    let found = Chain::new(aws.sources)
+        .credentials(&client, &region, now)
+        .map_err(|error| error.to_string())?;
+    let eks::Token { token, expires_at } =
+        eks::token(&found.credentials, &aws.endpoints, &region, &wanted.cluster, now)
+            .map_err(|why| format!("the token for EKS cluster `{}`: {why}", one_line(&wanted.cluster)))?;
+    Ok(IssuedToken { token, expires_at })
 }

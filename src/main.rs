@@ -48,7 +48,8 @@ fn run(typed: &Typed) -> u8 {
     };
     log::set_max_level(settings.log_level);
     let limits = settings.aws_limits;
-    let eks_token = move |wanted: &kube::EksToken| eks_token::issue(wanted, &environment, limits);
+    let eks_token =
+        move |wanted: &kube::EksToken| eks_token::token(&environment, limits, wanted, OffsetDateTime::now_utc());
     let kube = kube::Client::new(settings.access, settings.kube_limits, Box::new(eks_token));
     let aws = aws::Client::new(
         http::Client::new(&settings.aws_connection, settings.aws_limits),

@@ -194,7 +194,7 @@ impl Error {
             Meaning::WrongSecret => Some("the secret access key does not belong to this key id".into()),
             Meaning::AccessDenied => Some(match self.operation {
                 "AssumeRole" => {
-                    "allow `sts:AssumeRole` on the role to whom these credentials belong to, and let the role's trust \
+                    "allow `sts:AssumeRole` on the role to the user or role that these credentials belong to, and let the role's trust \
                                  policy name them"
                         .into()
                 }
@@ -204,9 +204,12 @@ impl Error {
                 _ => denied::advice(
                     &refusal.message,
                     &self.service.action(self.operation),
-                    "whoever these credentials belong to",
+                    "the user or role that these credentials belong to",
                 ),
             }),
+            Meaning::SessionOver if self.operation == "AssumeRoleWithWebIdentity" => {
+                Some("the web identity token has ended; see what renews its file".into())
+            }
             Meaning::WrongRegion
             | Meaning::ClockSkew
             | Meaning::SessionOver

@@ -95,6 +95,8 @@ impl Refusal {
             "TooManyRequestsException" => Meaning::Throttled,
             "LimitExceeded" => Meaning::LimitExceeded,
             "NoSuchEntity" => Meaning::NoSuchEntity,
+            // STS could not get the keys of a web identity token's issuer.
+            "IDPCommunicationError" => Meaning::RemoteFault,
             _ if self.status == 429 => Meaning::Throttled,
             _ if self.status >= 500 => Meaning::RemoteFault,
             _ => Meaning::Other,
@@ -243,6 +245,7 @@ mod tests {
             ("ServiceFailure", 500, "", Meaning::RemoteFault),
             ("ServerException", 500, "", Meaning::RemoteFault),
             ("NoSuchEntity", 404, "", Meaning::NoSuchEntity),
+            ("IDPCommunicationError", 400, "", Meaning::RemoteFault),
             ("ValidationError", 400, "", Meaning::Other),
         ] {
             assert_eq!(refusal(code, status, message), meaning, "{code} {status}");

@@ -75,7 +75,10 @@ pub(super) fn presigned(
     let instructions = request.sign(service, place, signer, now, settings)?;
     let (_, mut parameters) = instructions.ok_or("nobody signs it")?.into_parts();
     // As the AWS CLI has it, which those may expect who look at a token; to STS the order is nothing.
-    parameters.sort_by_key(|(name, _)| *name == "X-Amz-Signature");
+    if let Some(at) = parameters.iter().position(|(name, _)| *name == "X-Amz-Signature") {
+        let signature = parameters.remove(at);
+        parameters.push(signature);
+    }
     let signature = parameters
         .iter()
         .map(|(name, value)| format!("&{name}={}", http::percent_encode(value)));

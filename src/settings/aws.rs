@@ -30,7 +30,7 @@ impl Aws {
     /// # Errors
     ///
     /// What cannot be meant is named, with what was expected. A file that is there but broken is an error.
-    pub fn resolve(environment: &Environment, profile: Option<&str>, role: Option<&str>) -> Result<Aws, Error> {
+    pub fn resolve(environment: &Environment, profile: Option<&str>, role: Option<Role>) -> Result<Aws, Error> {
         let set = super::set_in(environment);
         let places = Places {
             config: set("AWS_CONFIG_FILE"),
@@ -55,7 +55,7 @@ impl Aws {
                 chosen,
                 connection: Connection::trusting(connection.roots.clone()),
                 region: region.clone(),
-                role: role.map(Role::of),
+                role,
             },
             connection,
             region,
@@ -186,5 +186,71 @@ impl ProfileSettings<'_, '_> {
             proxy: Proxy::ByVariables(variables),
             ..Connection::trusting(Roots::PublicAnd(own))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::Service;
+
+    fn resolve(variables: &[(&'static str, &str)]) -> Result<Aws, Error> {
+        let environment = variables
+            .iter()
+            .map(|&(name, value)| (name, value.to_owned()))
+            .collect();
+        Aws::resolve(&environment, None, None)
+    }
+
+    #[test]
+    fn the_region_is_that_of_the_sdks_then_that_of_the_cli() {
+        let region = |variables| resolve(variables).unwrap().region.map(|region| region.to_string());
+        let both = [("AWS_DEFAULT_REGION", "eu-west-1"), ("AWS_REGION", "us-west-2")];
+        assert_eq!(region(&both).as_deref(), Some("us-west-2"));
+        assert_eq!(region(&both[..1]).as_deref(), Some("eu-west-1"));
+        assert_eq!(region(&[]), None);
+    }
+
+    #[test]
+    fn a_service_s_own_endpoint_comes_before_that_for_all_unless_both_are_ignored() {
+        let variables = [
+            ("AWS_ENDPOINT_URL", "http://all/"),
+            ("AWS_ENDPOINT_URL_ECR_PUBLIC", "http://public"),
+            ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE"),
+        ];
+        let url = |variables, service| {
+            let region = Region::parse("us-east-1").unwrap();
+            resolve(variables).unwrap().endpoints.place(service, &region).url
+        };
+        assert_eq!(url(&variables[..2], Service::Ecr), "http://all/");
+        assert_eq!(url(&variables[..2], Service::EcrPublic), "http://public/");
+        assert_eq!(
+            url(&variables, Service::EcrPublic),
+            "https://api.ecr-public.us-east-1.amazonaws.com/"
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        for (variables, says) in [
+            (
+                &[("AWS_USE_FIPS_ENDPOINT", "1")][..],
+                "`AWS_USE_FIPS_ENDPOINT` is `1`; expected `true` or `false`",
+            ),
+            (
+                &[
+                    ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
+                    ("AWS_ENDPOINT_URL_IAM", "http://h"),
+                ],
+                "`AWS_USE_DUALSTACK_ENDPOINT` and `AWS_ENDPOINT_URL_IAM` contradict each other: an endpoint set by hand has no other \
+                 hosts; unset one of them",
+            ),
+            (
+                &[("AWS_PROFILE", "x")],
+                "`AWS_PROFILE` is `x`, and there is no such profile (no `config` or `credentials` file is there)",
+            ),
+        ] {
+            assert_eq!(resolve(variables).unwrap_err().to_string(), says);
+        }
     }
 }

@@ -112,6 +112,23 @@ fn web_identity() {
     );
 }
 
+/// By the machine's clock the session has ended before it began.
+#[test]
+fn web_identity_where_the_clock_is_two_hours_ahead() {
+    let world = world();
+    world.cloud.clock_offset(-7200);
+    world.files.file("web", world.cloud.web_identity_token("r"));
+    let run = world.check(
+        program(&world)
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", world.file("web"))
+            .env("AWS_ROLE_ARN", ROLE),
+    );
+    let log = run.log(&world);
+    assert_eq!(run.code, Some(0), "{log:?}");
+    assert!(log[0].starts_with("WARN  this machine's clock is 72"), "{log:?}");
+    assert_eq!(world.cloud.tokens_issued().len(), 1);
+}
+
 #[test]
 fn profiles_with_keys_and_with_roles() {
     let world = world();
@@ -190,13 +207,14 @@ fn a_container() {
     let token = world.cloud.opaque_token();
     let metadata = Metadata::new(&world.cloud, "r", 3600, &token);
     let server = metadata.start();
-    let url = format!("{}/creds", server.url());
+    let at = server.url();
+    let url = format!("{at}/creds");
     world.files.file("pod-token", &token);
     let run = program(&world)
         .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)
         .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "another")
         .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", world.file("pod-token"));
-    let origin = format!("the container's endpoint `{url}`");
+    let origin = format!("the container's endpoint at `{at}`");
     assert_eq!(becomes(&world, run), (session("metadata"), origin));
     assert_eq!(server.operations(), ["GET /creds"]);
 }
@@ -250,7 +268,8 @@ fn credentials_that_are_about_to_end_are_better_than_none() {
     let server = Metadata::new(&world.cloud, "r", 240, &token).start();
     let gone = Reply::new(404, "text/plain", "gone");
     server.script().some("GET /creds", 1, 1, Fault::ReplyInstead(gone));
-    let url = format!("{}/creds", server.url());
+    let at = server.url();
+    let url = format!("{at}/creds");
     let run = world.check(
         program(&world)
             .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)
@@ -261,7 +280,7 @@ fn credentials_that_are_about_to_end_are_better_than_none() {
     assert_eq!(
         log[1],
         format!(
-            "WARN  credentials from the container's endpoint `{url}`: expected JSON with credentials, got status 404 with a body of 4 \
+            "WARN  credentials from the container's endpoint at `{at}`: expected JSON with credentials, got status 404 with a body of 4 \
              bytes, `text/plain`; going on with those that are about to end"
         )
     );
@@ -310,4 +329,45 @@ fn nothing_is_asked_for_that_no_secret_needs() {
         assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
     }
     assert_eq!(server.operations(), Vec::<String>::new());
+}
+
+/// [`World::check`] looks for every secret there is: keys, session tokens, the tokens that open endpoints, logins.
+#[test]
+fn nothing_secret_is_told_at_the_highest_level_of_logging() {
+    let world = world();
+    let opens = world.cloud.opaque_token();
+    let metadata = Metadata::new(&world.cloud, "r", 3600, &opens).start();
+    let instance = Metadata::new(&world.cloud, "r", 3600, "nothing yet").start();
+    world.files.file("web", world.cloud.web_identity_token("r"));
+    let role = format!("[default]\nrole_arn={ROLE}\nsource_profile=k\n");
+    for run in [
+        with_files(&world, &role, &format!("[k]\n{}", keys(&world))),
+        program(&world)
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", world.file("web"))
+            .env("AWS_ROLE_ARN", ROLE),
+        program(&world)
+            .env(
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                format!("{}/creds", metadata.url()),
+            )
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", &opens),
+        program(&world)
+            .env("AWS_EC2_METADATA_DISABLED", "false")
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.url()),
+    ] {
+        let run = world.check(run.env("RUST_LOG", "trace"));
+        assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
+        assert!(run.stderr.contains(" DEBUG "), "{:?}", run.log(&world));
+    }
+}
+
+/// A home that is none is like one without files.
+#[test]
+fn a_home_that_is_no_folder_has_no_files() {
+    let world = world();
+    let run = program(&world)
+        .env("HOME", "/dev/null")
+        .env("AWS_ACCESS_KEY_ID", &world.key.id)
+        .env("AWS_SECRET_ACCESS_KEY", &world.key.secret);
+    assert_eq!(becomes(&world, run), (CI.into(), "the environment".into()));
 }

@@ -1,8 +1,10 @@
 //! A source of credentials that is there but broken: never passed over for the next one, and told to the letter.
 
 use super::ambient::{ROLE, keys, program, with_files, world};
-use crate::support::aws::Metadata;
+use crate::support::aws::{Metadata, error_xml};
 use crate::support::program::{Program, World};
+use crate::support::script::Fault;
+use crate::support::server::Reply;
 
 /// A run that gets no login: why, with the stand-ins' addresses and the folder of files struck out.
 fn refused(world: &World, program: Program) -> String {
@@ -129,7 +131,8 @@ fn roles_that_aws_refuses() {
         format!(
             "credentials from profile `default`: role `{ROLE}`: AssumeRole with key {} at AWS: AccessDenied (403, request id ID): \
              User: arn:aws:iam::123456789012:user/ci is not authorized to perform: sts:AssumeRole on resource: {ROLE}; allow \
-             `sts:AssumeRole` on the role to whom these credentials belong to, and let the role's trust policy name them",
+             `sts:AssumeRole` on the role to the user or role that these credentials belong to, and let the role's trust policy name \
+             them",
             world.key.id
         )
     );
@@ -145,6 +148,26 @@ fn roles_that_aws_refuses() {
          AssumeRoleWithWebIdentity at AWS: AccessDenied (403, request id ID): Not authorized to perform \
          sts:AssumeRoleWithWebIdentity; let the role's trust policy name the token's issuer, audience and subject"
     );
+    let ended = error_xml(
+        400,
+        "ExpiredTokenException",
+        "Token expired: current date/time 1 must be before 0",
+    );
+    world
+        .aws
+        .script()
+        .once("AssumeRoleWithWebIdentity", Fault::ReplyInstead(ended));
+    let run = program(&world)
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", world.file("web"))
+        .env("AWS_ROLE_ARN", ROLE);
+    assert_eq!(
+        refused(&world, run),
+        format!(
+            "credentials from `AWS_WEB_IDENTITY_TOKEN_FILE`: role `{ROLE}`: AssumeRoleWithWebIdentity at AWS: \
+             ExpiredTokenException (400, request id ID): Token expired: current date/time 1 must be before 0; the web identity token \
+             has ended; see what renews its file"
+        )
+    );
     let run = program(&world)
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", world.file("nothing"))
         .env("AWS_ROLE_ARN", ROLE);
@@ -159,12 +182,13 @@ fn roles_that_aws_refuses() {
 fn endpoints_that_refuse() {
     let world = world();
     let server = Metadata::new(&world.cloud, "r", 3600, "the right one").start();
-    let url = format!("{}/creds", server.url());
+    let at = server.url();
+    let url = format!("{at}/creds");
     let run = program(&world).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url);
     assert_eq!(
         refused(&world, run),
         format!(
-            "credentials from the container's endpoint `{url}`: it answers status 401; see that \
+            "credentials from the container's endpoint at `{at}`: it answers status 401; see that \
              `AWS_CONTAINER_AUTHORIZATION_TOKEN` or `…_TOKEN_FILE` is right"
         )
     );
@@ -181,16 +205,61 @@ fn endpoints_that_refuse() {
              of 9 bytes, `text/plain`"
         )
     );
-    let nobody = "http://127.0.0.1:1";
+    // What EC2 answers where the instance's owner has turned it off.
+    let off = Reply::new(403, "text/plain", "forbidden");
+    server.script().once("PUT /latest/api/token", Fault::ReplyInstead(off));
+    for (address, tried) in [
+        (server.url(), "status 403: it is turned off"),
+        ("http://127.0.0.1:1".to_owned(), "cannot connect: connection refused"),
+    ] {
+        assert_eq!(
+            refused(&world, instance(&address)),
+            format!(
+                "there are no AWS credentials: `AWS_ACCESS_KEY_ID` is not set, no profile `default` (no `config` or `credentials` \
+                 file is there), `AWS_WEB_IDENTITY_TOKEN_FILE` is not set, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` and \
+                 `AWS_CONTAINER_CREDENTIALS_FULL_URI` are not set, and the instance's metadata service at `{address}` gives none \
+                 ({tried}); set one of these"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_login_that_is_denied_is_told_whom_to_allow_it() {
+    let world = world();
+    world.cloud.deny("ci", "ecr:GetAuthorizationToken");
+    let run = world.check(
+        program(&world)
+            .env("AWS_ACCESS_KEY_ID", &world.key.id)
+            .env("AWS_SECRET_ACCESS_KEY", &world.key.secret),
+    );
     assert_eq!(
-        refused(&world, instance(nobody)),
+        run.log(&world)[0],
         format!(
-            "there are no AWS credentials: `AWS_ACCESS_KEY_ID` is not set, no profile `default` (no `config` or `credentials` file \
-             is there), `AWS_WEB_IDENTITY_TOKEN_FILE` is not set, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` and \
-             `AWS_CONTAINER_CREDENTIALS_FULL_URI` are not set, and the instance's metadata service at `{nobody}` does not answer \
-             (cannot connect: connection refused); set one of these"
+            "ERROR t/pull: GetAuthorizationToken with key {} at AWS: AccessDeniedException (400, request id ID): User: \
+             arn:aws:iam::123456789012:user/ci is not authorized to perform: ecr:GetAuthorizationToken on resource: * because no \
+             identity-based policy allows the ecr:GetAuthorizationToken action; allow `ecr:GetAuthorizationToken` to the user or \
+             role that these credentials belong to (the key is from the environment)",
+            world.key.id
         )
     );
+}
+
+/// Nothing answers, as in a pod that the answers do not reach: the run goes on after a second.
+#[test]
+fn an_instance_that_is_silent_holds_nothing_up() {
+    let world = world();
+    let server = Metadata::new(&world.cloud, "r", 3600, "nothing").start();
+    server.script().always("PUT /latest/api/token", Fault::HangBefore);
+    let run = program(&world)
+        .env("AWS_EC2_METADATA_DISABLED", "false")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url());
+    let said = refused(&world, run);
+    assert!(
+        said.ends_with("gives none (no complete answer within 1 s); set one of these"),
+        "{said}"
+    );
+    assert_eq!(server.operations(), ["PUT /latest/api/token"]);
 }
 
 #[test]
@@ -204,6 +273,7 @@ fn credentials_that_have_ended() {
     let said = refused(&world, run);
     assert!(said.starts_with("credentials from the container's endpoint"), "{said}");
     assert!(said.contains(": they ended at 20"), "{said}");
+    assert!(said.ends_with("Z, by this machine's clock"), "{said}");
     let session = world.cloud.add_session("r", "old", -60);
     let run = world.check(
         program(&world)

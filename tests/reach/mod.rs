@@ -2,6 +2,7 @@
 
 mod ambient;
 mod ambient_broken;
+mod eks_token;
 mod exec;
 mod kubeconfig;
 mod renewal;

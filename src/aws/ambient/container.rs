@@ -26,8 +26,19 @@ const LIMITS: Limits = Limits {
 /// Where to ask, and by which right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
-    pub(super) url: String,
+    url: String,
     authorization: Authorization,
+}
+
+impl Endpoint {
+    /// Without the path: in an ECS task, who knows it gets the credentials.
+    pub(super) fn address(&self) -> &str {
+        let start = self.url.find("://").map_or(0, |at| at + 3);
+        let end = self.url[start..]
+            .find(['/', '?'])
+            .map_or(self.url.len(), |at| start + at);
+        &self.url[..end]
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -110,15 +110,15 @@ fn close(open: Option<Open>, section: Option<&String>, sections: &mut BTreeMap<S
 }
 
 fn block(line: usize, lines: &[Sensitive<String>]) -> Result<Value, Error> {
-    let option = |text: &Sensitive<String>| {
-        let (name, value) = text.expose().split_once('=')?;
-        Some((name.trim().to_owned(), Sensitive::new(value.trim().to_owned())))
-    };
-    let options: Option<BTreeMap<_, _>> = lines.iter().map(option).collect();
-    options.map(Value::Block).ok_or(Error {
-        line,
-        what: "begins a block with a line that is not `name = value`",
-    })
+    let mut options = BTreeMap::new();
+    for text in lines {
+        let (name, value) = text.expose().split_once('=').ok_or(Error {
+            line,
+            what: "begins a block with a line that is not `name = value`",
+        })?;
+        options.insert(name.trim().to_owned(), Sensitive::new(value.trim().to_owned()));
+    }
+    Ok(Value::Block(options))
 }
 
 /// The line without a comment at its start or behind white space.

@@ -46,6 +46,8 @@ pub(super) fn credentials(base: &str) -> Result<Answer, String> {
     let lifetime = ("x-aws-ec2-metadata-token-ttl-seconds", Sensitive::new("60".to_owned()));
     let token = match send(Method::Put, "/latest/api/token", lifetime) {
         Ok(reply) if reply.status == 200 => text(&reply, "a token")?,
+        // EC2's own words for a service that is turned off for this instance.
+        Ok(reply) if reply.status == 403 => return Ok(Answer::Absent("status 403: it is turned off".into())),
         Ok(reply) => return Err(reply.unexpected("a token of IMDSv2")),
         // Where packets may make fewer hops than there are to a pod, the answer never comes: that cannot be told apart.
         Err(failure) => match failure.delivery {

@@ -165,31 +165,38 @@ impl Asker<'_> {
             credentials,
             origin: origin.clone(),
         };
-        let found = match kind {
-            Kind::Known(credentials) => found(credentials.clone()),
-            Kind::Process(command) => found(process::credentials(command).map_err(broken)?),
-            Kind::Container(endpoint) => found(container::credentials(endpoint, self.connection).map_err(broken)?),
-            Kind::WebIdentity { token_file, role } => found(self.web_identity(origin, token_file, role)?),
+        match kind {
+            Kind::Known(credentials) => Ok(found(credentials.clone())),
+            Kind::Process(command) => self.lasting(found(process::credentials(command).map_err(broken)?)),
+            Kind::Container(endpoint) => self.lasting(found(
+                container::credentials(endpoint, self.connection).map_err(broken)?,
+            )),
+            Kind::WebIdentity { token_file, role } => self.web_identity(origin, token_file, role).map(found),
             Kind::Role { role, from } => {
                 let from = self.ask(from)?;
-                self.role(origin, &from.credentials, role)?
+                self.role(origin, &from.credentials, role)
             }
             Kind::Metadata(address) => match metadata::credentials(address).map_err(broken)? {
-                metadata::Answer::Session(role, session) => Found {
+                metadata::Answer::Session(role, session) => self.lasting(Found {
                     credentials: session,
                     origin: format!("the instance's role `{role}`"),
-                },
-                metadata::Answer::Absent(tried) => {
-                    return Err(Error::Nowhere {
-                        looked: format!("{}, and {origin} does not answer ({tried})", (self.looked)()),
-                    });
-                }
+                }),
+                metadata::Answer::Absent(tried) => Err(Error::Nowhere {
+                    looked: format!("{}, and {origin} gives none ({tried})", (self.looked)()),
+                }),
             },
-        };
+        }
+    }
+
+    /// Refuses what has ended. What STS has just made has not, whatever this machine's clock shows.
+    fn lasting(&self, found: Found) -> Result<Found, Error> {
         match found.credentials.expires_at {
             Some(end) if end <= self.now => Err(Error::broken(
                 &found.origin,
-                format!("they ended at {}", end.format(&Rfc3339).unwrap_or_default()),
+                format!(
+                    "they ended at {}, by this machine's clock",
+                    end.format(&Rfc3339).unwrap_or_default()
+                ),
             )),
             Some(_) | None => Ok(found),
         }

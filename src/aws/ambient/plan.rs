@@ -102,14 +102,19 @@ impl Plan<'_> {
 
     /// What was looked at when there is no source.
     pub(super) fn looked(&self) -> String {
-        let profile = self.chosen.name();
-        let in_files = match self.profiles.profile(profile) {
-            Some(profile) => format!("{profile} has no credentials ({})", self.profiles.files()),
-            None => format!("no profile `{}` ({})", one_line(profile), self.profiles.files()),
+        let files = self.profiles.files();
+        let in_files = match self.profiles.profile(self.chosen.name()) {
+            Some(profile) => format!("{profile} has no credentials ({files})"),
+            None => format!("no profile `{}` ({files})", one_line(self.chosen.name())),
+        };
+        let by_variables = match self.chosen {
+            Chosen::Argument(_) => in_files,
+            Chosen::Default | Chosen::Variable(_) => {
+                format!("`AWS_ACCESS_KEY_ID` is not set, {in_files}, `AWS_WEB_IDENTITY_TOKEN_FILE` is not set")
+            }
         };
         format!(
-            "`AWS_ACCESS_KEY_ID` is not set, {in_files}, `AWS_WEB_IDENTITY_TOKEN_FILE` is not set, \
-             `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` and `AWS_CONTAINER_CREDENTIALS_FULL_URI` are not set"
+            "{by_variables}, `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` and `AWS_CONTAINER_CREDENTIALS_FULL_URI` are not set"
         )
     }
 
@@ -125,7 +130,7 @@ impl Plan<'_> {
         let origin = "the container's endpoint";
         let endpoint = container::endpoint(self.variables).map_err(|why| Error::broken(origin, why))?;
         Ok(endpoint.map(|endpoint| Source {
-            origin: format!("{origin} `{}`", endpoint.url),
+            origin: format!("{origin} at `{}`", endpoint.address()),
             kind: Kind::Container(endpoint),
         }))
     }

@@ -34,8 +34,13 @@ impl fmt::Debug for Variables {
 impl Variables {
     /// Takes those that `set` knows.
     pub fn from<'e>(set: impl Fn(&str) -> Option<&'e str>) -> Variables {
-        let value = |&name: &&'static str| Some((name, Sensitive::new(set(name)?.to_owned())));
-        Variables(NAMES.iter().filter_map(value).collect())
+        let mut variables = BTreeMap::new();
+        for &name in NAMES {
+            if let Some(value) = set(name) {
+                variables.insert(name, Sensitive::new(value.to_owned()));
+            }
+        }
+        Variables(variables)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {

@@ -1,11 +1,8 @@
 //! A token for an EKS cluster: byte for byte the one that `aws eks get-token` makes at the same second.
 
-use aws_iam_credential_rotate::aws::ambient::Chain;
 use aws_iam_credential_rotate::aws::endpoint::Variant;
-use aws_iam_credential_rotate::aws::{AccessKeyId, Client, Credentials, Endpoints, KeyPair, Region, eks};
-use aws_iam_credential_rotate::http::{self, Connection, Limits, Roots};
+use aws_iam_credential_rotate::aws::{AccessKeyId, Credentials, Endpoints, KeyPair, Region, eks};
 use aws_iam_credential_rotate::sensitive::Sensitive;
-use aws_iam_credential_rotate::settings::{Aws, Environment};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -13,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use crate::support::program::{Program, World};
+use crate::support::program::Program;
 use crate::tools::{output, required};
 
 const ID: &str = "ASIAIOSFODNN7EXAMPLE";
@@ -77,45 +74,4 @@ fn the_token_is_byte_for_byte_that_of_the_cli() {
         let apart = end - ours.expires_at;
         assert!((0..=60).contains(&apart.whole_seconds()), "{apart}");
     }
-}
-
-/// From the environment of a kubeconfig's `exec` entry to the token, with a role on top.
-#[test]
-fn the_token_of_a_role_is_made_with_the_machine_s_credentials() {
-    let world = World::new();
-    world.cloud.add_role("r");
-    world.files.file(
-        "credentials",
-        format!(
-            "[ci]\naws_access_key_id={}\naws_secret_access_key={}\n",
-            world.key.id, world.key.secret
-        ),
-    );
-    let environment = Environment::from([
-        ("AWS_ENDPOINT_URL", world.aws.url()),
-        ("AWS_SHARED_CREDENTIALS_FILE", world.file("credentials")),
-    ]);
-    let role = "arn:aws:iam::123456789012:role/r";
-    let aws = Aws::resolve(&environment, Some("ci"), Some(role)).unwrap();
-    let limits = Limits {
-        time: std::time::Duration::from_secs(10),
-        body: 1024 * 1024,
-    };
-    let client = Client::new(
-        http::Client::new(&Connection::trusting(Roots::Only(Vec::new())), limits),
-        aws.endpoints.clone(),
-    );
-    let region = Region::parse("eu-west-1").unwrap();
-    let now = OffsetDateTime::now_utc();
-    let found = Chain::new(aws.sources).credentials(&client, &region, now).unwrap();
-    assert_eq!(
-        world.cloud.arn_of(found.credentials.pair.id.as_str()),
-        "arn:aws:sts::123456789012:assumed-role/r/aws-iam-credential-rotate"
-    );
-    let token = eks::token(&found.credentials, &aws.endpoints, &region, "prod", now).unwrap();
-    let url = URL_SAFE_NO_PAD
-        .decode(token.token.expose().strip_prefix("k8s-aws-v1.").unwrap())
-        .unwrap();
-    let url = String::from_utf8(url).unwrap();
-    assert!(url.starts_with(&format!("{}/?Action=GetCallerIdentity", world.aws.url())));
 }

@@ -17,8 +17,8 @@ pub struct Metadata {
     cloud: Arc<Cloud>,
     role: String,
     seconds: i64,
-    /// What opens the container's endpoint, and the token of an instance that was given out last.
-    token: Mutex<String>,
+    /// What opens the container's endpoint, and the tokens of the instance that were given out.
+    tokens: Mutex<Vec<String>>,
 }
 
 impl Metadata {
@@ -28,17 +28,12 @@ impl Metadata {
             cloud: Arc::clone(cloud),
             role: role.to_owned(),
             seconds,
-            token: Mutex::new(token.to_owned()),
+            tokens: Mutex::new(vec![token.to_owned()]),
         })
     }
 
     pub fn start(self: &Arc<Self>) -> Server {
         Server::start("127.0.0.1", Arc::<Metadata>::clone(self), None)
-    }
-
-    /// From now on only this opens the container's endpoint.
-    pub fn set_token(&self, token: &str) {
-        token.clone_into(&mut self.token.lock().unwrap());
     }
 
     fn session(&self) -> Reply {
@@ -52,7 +47,8 @@ impl Metadata {
     }
 
     fn opened_by(&self, header: Option<&str>) -> bool {
-        header == Some(self.token.lock().unwrap().as_str())
+        let tokens = self.tokens.lock().unwrap();
+        header.is_some_and(|header| tokens.iter().any(|token| token == header))
     }
 }
 
@@ -72,7 +68,7 @@ impl Service for Metadata {
             {
                 Some(Ok(1..=21_600)) if request.body.is_empty() => {
                     let token = self.cloud.opaque_token();
-                    self.set_token(&token);
+                    self.tokens.lock().unwrap().push(token.clone());
                     text(200, &token)
                 }
                 Some(_) | None => text(400, "bad request"),

@@ -70,7 +70,7 @@ fn the_first_source_that_is_there_counts() {
     );
     assert_eq!(
         by_default(&container, "", ""),
-        "the container's endpoint `http://169.254.170.2/c`: asked"
+        "the container's endpoint at `http://169.254.170.2`: asked"
     );
     assert_eq!(
         by_default(&[], "", ""),
