@@ -9,7 +9,6 @@ use super::variables::Variables;
 use crate::aws::Credentials;
 use crate::error::one_line;
 use crate::http::{self, Connection, Limits, Method};
-use crate::retry::{self, Reaction};
 use crate::sensitive::Sensitive;
 
 /// Where ECS has it.
@@ -22,6 +21,11 @@ const LIMITS: Limits = Limits {
     time: Duration::from_secs(2),
     body: 64 * 1024,
 };
+
+/// An agent on the same node may begin a little later than the pod. No other machine is burdened by this, so that it is not of
+/// the run's budget for repeats.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Where to ask, and by which right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,12 +131,15 @@ pub(super) fn credentials(endpoint: &Endpoint, connection: &Connection) -> Resul
         headers,
         body: Sensitive::new(Vec::new()),
     };
-    let again = |failure: &http::Failure| match failure.passes() {
-        true => Reaction::Repeat { after: None },
-        false => Reaction::GiveUp,
+    let mut attempt = 1;
+    let reply = loop {
+        match client.send(&request) {
+            Ok(reply) => break reply,
+            Err(failure) if attempt < ATTEMPTS && failure.passes() => std::thread::sleep(PAUSE),
+            Err(failure) => return Err(failure.to_string()),
+        }
+        attempt += 1;
     };
-    let reply = retry::repeat("the container's credentials", || client.send(&request), again);
-    let reply = reply.map_err(|failure| failure.to_string())?;
     match reply.status {
         200 => issued::parse(Form::Metadata, reply.body.expose()),
         status @ (401 | 403) => Err(format!(
