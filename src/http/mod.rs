@@ -215,7 +215,21 @@ impl Client {
     /// As for [`Client::send`]; one that says that time ran out names the limit that was in force.
     pub fn send_within(&self, request: &Request, time: Duration) -> Result<Reply, Failure> {
         log::debug!("{request:?}");
-        let time = time.min(self.limits.time);
+        let reply = self.exchange(request, time.min(self.limits.time))?;
+        log::debug!("{} {}: {reply:?}", request.method.name(), request.url);
+        Ok(reply)
+    }
+
+    /// As [`Client::send`], for a request whose URL is a secret: nothing of it is logged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::send`].
+    pub fn send_unlogged(&self, request: &Request) -> Result<Reply, Failure> {
+        self.exchange(request, self.limits.time)
+    }
+
+    fn exchange(&self, request: &Request, time: Duration) -> Result<Reply, Failure> {
         let response = self
             .run(request, time)
             .map_err(|error| Failure::from_ureq(error, time))?;
@@ -243,14 +257,12 @@ impl Client {
                 delivery: Delivery::Unknown,
             });
         }
-        let reply = Reply {
+        Ok(Reply {
             status: head.status.as_u16(),
             headers: head.headers,
             body,
             proxy: self.forwards(&request.url).map(|hop| hop.address.to_string()),
-        };
-        log::debug!("{} {}: {reply:?}", request.method.name(), request.url);
-        Ok(reply)
+        })
     }
 
     /// The proxy that does not see a tunnel but the requests themselves, for a plain `http` URL.

@@ -219,6 +219,27 @@ fn a_container() {
     assert_eq!(server.operations(), ["GET /creds"]);
 }
 
+/// In ECS the path is all that it takes.
+#[test]
+fn the_path_of_a_container_s_endpoint_is_in_no_log() {
+    let world = world();
+    let token = world.cloud.opaque_token();
+    let server = Metadata::new(&world.cloud, "r", 3600, &token).start();
+    let run = world.check(
+        program(&world)
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/creds", server.url()))
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", &token)
+            .env("RUST_LOG", "trace"),
+    );
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(server.operations(), ["GET /creds"]);
+    assert!(
+        run.stderr.contains(" DEBUG ") && !run.stderr.contains("/creds"),
+        "{}",
+        run.stderr
+    );
+}
+
 #[test]
 fn an_instance() {
     let world = world();

@@ -1,6 +1,7 @@
 //! The token for an EKS cluster, from what a kubeconfig's entry says. That its bytes are the AWS CLI's is shown in
 //! `tests/real_parts/identity/eks.rs`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_iam_credential_rotate::eks_token::token;
@@ -12,7 +13,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use time::OffsetDateTime;
 
 use super::ambient::{ROLE, keys};
-use crate::support::program::World;
+use super::kubeconfig::{by_config, config};
+use crate::support::eks::signer;
+use crate::support::program::{NAMESPACE, VERBS, World};
 use crate::support::server::form_pairs;
 
 const LIMITS: Limits = Limits {
@@ -98,6 +101,47 @@ fn the_entry_s_variables_and_arguments_say_who_and_where() {
     );
     assert_eq!(scope, "us-west-2/sts/aws4_request");
     assert!(value(&made, "X-Amz-Security-Token").is_some());
+}
+
+/// The whole way: no plugin on this machine, a kubeconfig as `aws eks update-kubeconfig` writes it, and a cluster that knows its
+/// users by their ARNs.
+#[test]
+fn a_rotation_on_a_cluster_of_eks_needs_no_aws_cli() {
+    let world = World::with_key_secret();
+    world.cloud.add_role("r");
+    world.cloud.add_user("operator");
+    let operator = world.cloud.add_key("operator");
+    let (cloud, sts) = (Arc::clone(&world.cloud), world.aws.url());
+    world
+        .cluster
+        .ask(Box::new(move |token| signer(&cloud, Some(&sts), "prod", token)));
+    for (more, who) in [
+        ("", "arn:aws:iam::123456789012:user/operator"),
+        (
+            ", --role-arn, 'arn:aws:iam::123456789012:role/r'",
+            "arn:aws:sts::123456789012:assumed-role/r/EKSGetTokenAuth",
+        ),
+    ] {
+        world.cluster.grant(who, &[(NAMESPACE, VERBS)]);
+        world.cluster.forget_asked();
+        let user = format!(
+            "exec: {{apiVersion: client.authentication.k8s.io/v1beta1, command: aws, interactiveMode: Never, \
+             args: [--region, eu-west-1, eks, get-token, --cluster-name, prod, --output, json{more}]}}"
+        );
+        let program = by_config(&world, &config(&world.kube.url(), &user), &["rotate"]);
+        let program = program
+            .env("PATH", "/nonexistent")
+            .env("AWS_ACCESS_KEY_ID", &operator.id)
+            .env("AWS_SECRET_ACCESS_KEY", &operator.secret);
+        let run = world.check(program);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let asked = world.cluster.asked();
+        assert!(
+            !asked.is_empty() && asked.iter().all(|asked| asked.user == who),
+            "{asked:?}"
+        );
+    }
+    assert_eq!(world.cloud.create_count("ci"), 2);
 }
 
 #[test]

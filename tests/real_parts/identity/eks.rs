@@ -1,5 +1,8 @@
 //! A token for an EKS cluster: byte for byte the one that `aws eks get-token` makes at the same second.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use aws_iam_credential_rotate::aws::endpoint::Variant;
 use aws_iam_credential_rotate::aws::{AccessKeyId, Credentials, Endpoints, KeyPair, Region, eks};
 use aws_iam_credential_rotate::sensitive::Sensitive;
@@ -10,7 +13,8 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use crate::support::program::Program;
+use crate::support::eks::signer;
+use crate::support::program::{NAMESPACE, Program, VERBS, World};
 use crate::tools::{output, required};
 
 const ID: &str = "ASIAIOSFODNN7EXAMPLE";
@@ -74,4 +78,52 @@ fn the_token_is_byte_for_byte_that_of_the_cli() {
         let apart = end - ours.expires_at;
         assert!((0..=60).contains(&apart.whole_seconds()), "{apart}");
     }
+}
+
+/// The same kubeconfig: `kubectl` calls the AWS CLI, the program makes the token by itself, and the cluster sees one user.
+#[test]
+fn kubectl_with_the_cli_and_the_program_without_it_are_the_same_user() {
+    let world = World::with_key_secret();
+    world.cloud.add_user("operator");
+    let operator = world.cloud.add_key("operator");
+    let (cloud, sts) = (Arc::clone(&world.cloud), world.aws.url());
+    world
+        .cluster
+        .ask(Box::new(move |token| signer(&cloud, Some(&sts), "prod", token)));
+    let who = "arn:aws:iam::123456789012:user/operator";
+    world.cluster.grant(who, &[(NAMESPACE, VERBS)]);
+    let config = format!(
+        "{{current-context: x, contexts: [{{name: x, context: {{cluster: c, user: u, namespace: {NAMESPACE}}}}}],\n\
+         clusters: [{{name: c, cluster: {{server: '{}', certificate-authority: ca.crt}}}}],\n\
+         users: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: aws, interactiveMode: Never,\n\
+         args: [eks, get-token, --cluster-name, prod], env: [{{name: AWS_DEFAULT_REGION, value: eu-west-1}}]}}}}}}]}}",
+        world.kube.url()
+    );
+    let config = world.files.file("config", config).display().to_string();
+    let told = |program: Program, path: &str| {
+        program
+            .env("HOME", world.files.path().display().to_string())
+            .env("PATH", path)
+            .env("KUBECONFIG", &config)
+            .env("AWS_ENDPOINT_URL", world.aws.url())
+            .env("AWS_ACCESS_KEY_ID", &operator.id)
+            .env("AWS_SECRET_ACCESS_KEY", &operator.secret)
+    };
+    let users = || {
+        world
+            .cluster
+            .asked()
+            .into_iter()
+            .map(|asked| asked.user)
+            .collect::<BTreeSet<_>>()
+    };
+    let tools = required("AWS_CLI").parent().expect("a folder").display().to_string();
+    let secrets = Program::new(required("KUBECTL")).args(&["get", "secrets", "-o", "name"]);
+    assert_eq!(output(told(secrets, &format!("{tools}:/usr/bin:/bin"))), "secret/s\n");
+    assert_eq!(users(), BTreeSet::from([who.to_owned()]));
+    world.cluster.forget_asked();
+    let own = Program::new(required("PROGRAM_UNDER_TEST")).arg("rotate");
+    let run = world.check(told(own, "/nonexistent"));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(users(), BTreeSet::from([who.to_owned()]));
 }

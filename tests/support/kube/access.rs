@@ -29,10 +29,15 @@ enum Rights {
     OnSecrets(Vec<(String, Vec<String>)>),
 }
 
+/// Tells whose a token is, as a webhook does.
+pub type Authenticator = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Who is known, and by what.
 #[derive(Default)]
 pub(super) struct Known {
     tokens: BTreeMap<String, Identity>,
+    /// Asked about tokens that are not known.
+    authenticator: Option<Box<Authenticator>>,
     /// By user name. No API server has had this since 1.19, but proxies before one do.
     passwords: BTreeMap<String, String>,
     /// What users and groups may that come without a token of their own: by certificate, by password, by impersonation.
@@ -60,6 +65,10 @@ impl Known {
 
     pub(super) fn grant(&mut self, subject: &str, rules: &[(&str, &[&str])]) {
         self.rights.insert(subject.to_owned(), owned(rules));
+    }
+
+    pub(super) fn ask(&mut self, authenticator: Box<Authenticator>) {
+        self.authenticator = Some(authenticator);
     }
 
     pub(super) fn set_password(&mut self, user: &str, password: &str) {
@@ -115,7 +124,9 @@ impl Known {
         let credentials = words.next().unwrap_or_default().trim();
         match scheme.as_str() {
             "bearer" if !credentials.is_empty() => {
-                self.tokens.get(credentials).cloned().ok_or_else(refusal::unauthorized)
+                let asked = || Some(self.without_token(self.authenticator.as_ref()?(credentials)?, Vec::new()));
+                let known = self.tokens.get(credentials).cloned();
+                known.or_else(asked).ok_or_else(refusal::unauthorized)
             }
             "basic" => {
                 let pair = STANDARD

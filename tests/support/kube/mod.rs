@@ -44,6 +44,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::server::{Reply, Request, Server, Service};
+pub use access::Authenticator;
 use access::Known;
 use front::Front;
 use object::Secret;
@@ -122,6 +123,11 @@ impl Cluster {
     /// From now on the user is known by this password.
     pub fn set_password(&self, user: &str, password: &str) {
         self.state().known.set_password(user, password);
+    }
+
+    /// From now on `authenticator` is asked whose a token is that is not known.
+    pub fn ask(&self, authenticator: Box<Authenticator>) {
+        self.state().known.ask(authenticator);
     }
 
     /// Who asked for what of Secrets, in order of arrival, whether they were allowed to or not.
