@@ -238,7 +238,7 @@ fn a_login_that_is_denied_is_told_whom_to_allow_it() {
         format!(
             "ERROR t/pull: GetAuthorizationToken with key {} at AWS: AccessDeniedException (400, request id ID): User: \
              arn:aws:iam::123456789012:user/ci is not authorized to perform: ecr:GetAuthorizationToken on resource: * because no \
-             identity-based policy allows the ecr:GetAuthorizationToken action; allow `ecr:GetAuthorizationToken` to the user or \
+             identity-based policy allows the ecr:GetAuthorizationToken action; allow `ecr:GetAuthorizationToken` on `*` to the user or \
              role that these credentials belong to (the key is from the environment)",
             world.key.id
         )
