@@ -5,7 +5,7 @@ use std::fmt;
 use super::{AccessKeyId, Meaning, Refusal, Service};
 use crate::error::Fault;
 use crate::http::{self, Delivery, Problem};
-use crate::retry::Reaction;
+use crate::retry::{Price, Reaction};
 
 /// A call that did not succeed.
 #[derive(Debug)]
@@ -100,9 +100,19 @@ impl Error {
             Cause::Unsignable(_) => (false, None),
         };
         if passes {
-            Reaction::Repeat { after }
+            Reaction::Repeat {
+                after,
+                price: self.price(),
+            }
         } else {
             Reaction::GiveUp
+        }
+    }
+
+    fn price(&self) -> Price {
+        match &self.cause {
+            Cause::NoAnswer(failure) if matches!(failure.problem, Problem::TimedOut { .. }) => Price::TimeOut,
+            Cause::NoAnswer(_) | Cause::Refused(_) | Cause::Unreadable { .. } | Cause::Unsignable(_) => Price::Failure,
         }
     }
 

@@ -19,7 +19,7 @@ pub use self::server_time::ServerTime;
 pub use self::status::{Cause, Error};
 use crate::clock::boot_time;
 use crate::http::{self, Delivery, Method};
-use crate::retry::{self, Asking, Reaction};
+use crate::retry::{self, Asking, Reaction, Traffic};
 use crate::sensitive::Sensitive;
 
 /// How many Secrets one page of a list holds; kubectl's own number.
@@ -38,6 +38,7 @@ pub struct Client {
     server: String,
     token: Token,
     server_time: Mutex<Option<ServerTime>>,
+    traffic: Traffic,
 }
 
 impl Client {
@@ -48,6 +49,7 @@ impl Client {
             server: access.server,
             token: access.token,
             server_time: Mutex::new(None),
+            traffic: Traffic::new("Kubernetes"),
         }
     }
 
@@ -55,6 +57,11 @@ impl Client {
     /// the first one.
     pub fn server_time(&self) -> Option<ServerTime> {
         *self.server_time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What this run has sent to the server, for whoever repeats by itself.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// All Secrets in `scope` with the label `label` set to `true`, in order of namespace and name.
@@ -148,6 +155,7 @@ impl Client {
         let body = Sensitive::new(body);
         let path = path_of(&secret.key);
         let reply = retry::repeat(
+            &self.traffic,
             &format!("update {}", secret.key),
             || self.attempt(Method::Put, &path, body.clone()),
             |cause| {
@@ -184,7 +192,9 @@ impl Client {
 
     fn get(&self, path: &str, asking: Asking) -> Result<http::Reply, Cause> {
         let send = || self.attempt(Method::Get, path, Sensitive::new(Vec::new()));
-        retry::repeat(&format!("GET {path}"), send, |cause| asking.permits(cause.reaction()))
+        retry::repeat(&self.traffic, &format!("GET {path}"), send, |cause| {
+            asking.permits(cause.reaction())
+        })
     }
 
     fn attempt(&self, method: Method, path: &str, body: Sensitive<Vec<u8>>) -> Result<http::Reply, Cause> {

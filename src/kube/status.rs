@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::Secret;
 use crate::error::{Fault, one_line};
-use crate::http::{self, Delivery, Reply};
-use crate::retry::Reaction;
+use crate::http::{self, Delivery, Problem, Reply};
+use crate::retry::{Price, Reaction};
 use crate::sensitive::Sensitive;
 
 /// A request that did not succeed.
@@ -113,9 +113,23 @@ impl Cause {
             Cause::Unwritable(_) | Cause::NoToken { .. } => (false, None),
         };
         if passes {
-            Reaction::Repeat { after }
+            Reaction::Repeat {
+                after,
+                price: self.price(),
+            }
         } else {
             Reaction::GiveUp
+        }
+    }
+
+    fn price(&self) -> Price {
+        match self {
+            Cause::NoAnswer(failure) if matches!(failure.problem, Problem::TimedOut { .. }) => Price::TimeOut,
+            Cause::NoAnswer(_)
+            | Cause::Refused(_)
+            | Cause::Unreadable { .. }
+            | Cause::Unwritable(_)
+            | Cause::NoToken { .. } => Price::Failure,
         }
     }
 }
