@@ -212,6 +212,10 @@ impl Client {
         let known = self.skew.swap(found, Ordering::SeqCst);
         // Calls that were under way at the same time find out the same; it is told once.
         if found.abs_diff(known) >= SKEW_NOTICED.as_secs() {
+            if found.unsigned_abs() < SKEW_NOTICED.as_secs() {
+                log::warn!("this machine's clock and AWS's agree again: one of them was set during the run");
+                return Some(found);
+            }
             log::warn!(
                 "this machine's clock is {} s {} AWS's; signing with AWS's time (set the clock: nothing else is corrected)",
                 found.unsigned_abs(),

@@ -19,6 +19,10 @@ const GROWTH: f64 = 0.04;
 /// The rate never falls below this, in requests per second; the SDKs' number.
 const LOWEST: f64 = 0.5;
 
+/// What the server is first supposed to admit at the least, in requests per second: when the first request of a run is refused,
+/// nothing is known yet.
+const FIRST: f64 = 2.0;
+
 /// Over how long it is counted what the server admits.
 const WINDOW: Duration = Duration::from_secs(2);
 
@@ -129,7 +133,12 @@ impl Rate {
         let limit = match self.limit {
             Some(limit) if sent < limit.cut => limit,
             known => {
-                let rate = known.map_or(admitted, |limit| limit.rate(now).min(admitted));
+                let rate = known.map_or(admitted.max(FIRST), |limit| {
+                    let rate = limit.rate(now);
+                    // Without a queue little may have been admitted because little was sent.
+                    let least = if limit.next > now { LOWEST } else { rate * SHARE };
+                    admitted.clamp(least, rate.max(least))
+                });
                 let refused_at = rate.max(LOWEST / SHARE);
                 // There is no room at this moment, not even for one.
                 let next = now + Duration::from_secs_f64(1.0 / (refused_at * SHARE));

@@ -72,6 +72,8 @@ pub(super) struct Rotation {
     listed: Option<Listed>,
     pace: Pace,
     attempts: u32,
+    /// The step that went wrong last, until it is carried out or another one is.
+    failed: Option<Step>,
     unknown_writes: u32,
     first_failure: Duration,
     /// The step that is repeated, and what was paid for that.
@@ -205,6 +207,7 @@ impl Rotation {
             listed: None,
             pace: Pace::default(),
             attempts: 0,
+            failed: None,
             unknown_writes: 0,
             first_failure: Duration::ZERO,
             paid: None,
@@ -262,8 +265,7 @@ impl Rotation {
                     }
                     match self.carry_out(step, servers, now) {
                         Ok(()) => {
-                            self.attempts = 0;
-                            self.has_helped(step, servers);
+                            self.succeeded(step, servers);
                             continue;
                         }
                         Err(trouble) => trouble,
@@ -290,6 +292,7 @@ impl Rotation {
             self.first_failure = now;
         }
         self.attempts += 1;
+        self.failed = Some(step);
         let pause = after
             .and_then(|after| retry::pause(after, self.attempts, retry::random()))
             .filter(|pause| now + *pause < self.first_failure + retry::DEADLINE);
@@ -309,20 +312,28 @@ impl Rotation {
                 self.attempts = 0;
                 None
             }
-            Some(_) => match step {
+            Some(_) => {
                 // The key stays for the next run; there are still the journals to be released.
-                Step::Delete(key) | Step::Deactivate(key) if !self.memory.undeletable.has(key) => {
+                if let Step::Delete(key) | Step::Deactivate(key) = step
+                    && !self.memory.undeletable.has(key)
+                {
                     self.memory.not_deleted(key);
-                    None
+                    return None;
                 }
                 // Even coming to an end does not work. What was written down is enough for the next run.
-                _ => Some(Progress::Ended(Outcome::Stopped)),
-            },
+                Some(Progress::Ended(Outcome::Stopped))
+            }
         }
     }
 
-    /// A step was carried out. If it was paid for as a repeat, the repeat has helped.
-    fn has_helped(&mut self, step: Step, servers: &Servers) {
+    /// A step was carried out: the failures before it are over, but for those of a create that a journal is renewed for. If it
+    /// was paid for as a repeat, the repeat has helped.
+    fn succeeded(&mut self, step: Step, servers: &Servers) {
+        let renews = matches!(step, Step::Record(_));
+        if !renews || self.failed.is_none_or(|failed| matches!(failed, Step::Record(_))) {
+            self.attempts = 0;
+            self.failed = None;
+        }
         if let Some((_, again)) = self
             .paid
             .take_if(|(paid, _)| mem::discriminant(paid) == mem::discriminant(&step))
@@ -338,7 +349,8 @@ impl Rotation {
         if requests == 0 || servers.stop(now).is_some() {
             return None;
         }
-        let rank = slot::rank(self.members.iter().any(|member| member.seen.lock == Lock::Mine));
+        let locked = self.members.iter().any(|member| member.seen.lock == Lock::Mine);
+        let rank = slot::rank(locked, &self.memory);
         let until = self
             .slot
             .back(now, |held| servers.aws.traffic().reserve(now, requests, rank, held))?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::retry::{Rank, Slot};
-use crate::rotate::protocol::Step;
+use crate::rotate::protocol::{Memory, Step};
 
 /// The slot that was asked for, until it is used.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,9 +36,14 @@ impl Held {
     }
 }
 
-/// Who has locked a Secret goes first: the lock is to be held for a short time only.
-pub(in crate::rotate) fn rank(locked: bool) -> Rank {
-    if locked { Rank::Begun } else { Rank::NotBegun }
+/// Who has locked a Secret goes first: the lock is to be held for a short time only. So does who has listed the keys: the
+/// listing must not be old when the lock is taken.
+pub(in crate::rotate) fn rank(locked: bool, memory: &Memory) -> Rank {
+    if locked || memory.listing.is_some() {
+        Rank::Begun
+    } else {
+        Rank::NotBegun
+    }
 }
 
 /// How many requests a step sends to AWS, in the ordinary case.
