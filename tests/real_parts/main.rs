@@ -9,6 +9,7 @@ mod support;
 mod in_cluster;
 mod jobs;
 mod kubectl;
+mod microburst;
 mod moto;
 mod sandbox;
 mod tools;
