@@ -6,7 +6,7 @@ use super::credentials::SignedBy;
 use super::{Meaning, Refusal, Service, denied};
 use crate::error::Fault;
 use crate::http::{self, Delivery, Problem};
-use crate::retry::Reaction;
+use crate::retry::{Price, Reaction};
 
 /// A call that did not succeed.
 #[derive(Debug)]
@@ -101,9 +101,19 @@ impl Error {
             Cause::Unsignable(_) => (false, None),
         };
         if passes {
-            Reaction::Repeat { after }
+            Reaction::Repeat {
+                after,
+                price: self.price(),
+            }
         } else {
             Reaction::GiveUp
+        }
+    }
+
+    fn price(&self) -> Price {
+        match &self.cause {
+            Cause::NoAnswer(failure) if matches!(failure.problem, Problem::TimedOut { .. }) => Price::TimeOut,
+            Cause::NoAnswer(_) | Cause::Refused(_) | Cause::Unreadable { .. } | Cause::Unsignable(_) => Price::Failure,
         }
     }
 

@@ -22,8 +22,9 @@ pub use self::credentials::{AccessKeyId, Credentials, KeyPair};
 pub use self::endpoint::{Endpoints, Region, Service};
 pub use self::fault::{Cause, Error};
 pub use self::refusal::{Meaning, Refusal};
+use crate::clock::boot_time;
 use crate::http;
-use crate::retry::{self, Asking, Reaction};
+use crate::retry::{self, Asking, Rank, Reaction, Slot, Traffic};
 
 /// AWS refuses a signature whose time is more than five minutes off; a clock that is further off than this is blamed for
 /// a refusal that a clock can cause.
@@ -36,6 +37,7 @@ pub struct Client {
     endpoints: Endpoints,
     /// What AWS's clock shows more than ours, in seconds, once it was found to matter.
     skew: AtomicI64,
+    traffic: Traffic,
 }
 
 /// One call, ready to be signed.
@@ -67,6 +69,13 @@ impl Safety {
         }
     }
 
+    fn is_patient(self) -> bool {
+        match self {
+            Safety::Repeatable(Asking::Patiently) => true,
+            Safety::Repeatable(Asking::Once) | Safety::Once(_) => false,
+        }
+    }
+
     /// What comes of an error's reaction.
     fn permits(self, reaction: Reaction) -> Reaction {
         match self {
@@ -83,7 +92,13 @@ impl Client {
             http,
             endpoints,
             skew: AtomicI64::new(0),
+            traffic: Traffic::new("AWS"),
         }
+    }
+
+    /// What this run has sent to AWS, for whoever repeats by itself and waits until a request may be sent.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     fn call<'a>(&self, call: &Call<'_>, keys: impl Into<Signer<'a>>) -> Result<http::Reply, Error> {
@@ -91,8 +106,14 @@ impl Client {
         let what = format!("{}{}", call.operation, keys.signed_by());
         let send = |skew| {
             retry::repeat(
+                &self.traffic,
                 &what,
-                || self.attempt(call, keys, skew),
+                || {
+                    if call.safety.is_patient() {
+                        self.wait_for_a_slot();
+                    }
+                    self.attempt(call, keys, skew)
+                },
                 |error| call.safety.permits(error.reaction()),
             )
         };
@@ -108,7 +129,46 @@ impl Client {
         }
     }
 
+    /// Waits until a request may be sent, where requests were throttled. Whoever asks once has waited by itself.
+    fn wait_for_a_slot(&self) {
+        let mut held = None;
+        loop {
+            let now = boot_time();
+            let slot = self.traffic.reserve(now, 1, Rank::Begun, held);
+            match slot {
+                Slot::From(at, _) if at <= now => return,
+                Slot::From(..) | Slot::Ask(_) => std::thread::sleep(slot.at().saturating_sub(now)),
+            }
+            held = Some(slot);
+        }
+    }
+
     fn attempt(&self, call: &Call<'_>, keys: Signer<'_>, skew: i64) -> Result<http::Reply, Error> {
+        let sent = boot_time();
+        let answer = self.exchange(call, keys, skew);
+        let now = boot_time();
+        match answer.as_ref().map_err(|error| &error.cause) {
+            Ok(_) => self.traffic.admitted(now),
+            Err(Cause::Refused(refusal)) => match refusal.meaning() {
+                Meaning::Throttled => self.traffic.throttled(sent, now, refusal.retry_after),
+                // An overloaded service is no measure of what it admits.
+                Meaning::RemoteFault => {}
+                Meaning::UnknownKey
+                | Meaning::WrongSecret
+                | Meaning::WrongRegion
+                | Meaning::ClockSkew
+                | Meaning::AccessDenied
+                | Meaning::SessionOver
+                | Meaning::LimitExceeded
+                | Meaning::NoSuchEntity
+                | Meaning::Other => self.traffic.admitted(now),
+            },
+            Err(Cause::NoAnswer(_) | Cause::Unreadable { .. } | Cause::Unsignable(_)) => {}
+        }
+        answer
+    }
+
+    fn exchange(&self, call: &Call<'_>, keys: Signer<'_>, skew: i64) -> Result<http::Reply, Error> {
         let place = self.endpoints.place(call.service, call.region);
         let error = |cause| self.error(call, keys, cause);
         log::debug!("{}{}", call.operation, keys.signed_by());
@@ -155,6 +215,10 @@ impl Client {
         let known = self.skew.swap(found, Ordering::SeqCst);
         // Calls that were under way at the same time find out the same; it is told once.
         if found.abs_diff(known) >= SKEW_NOTICED.as_secs() {
+            if found.unsigned_abs() < SKEW_NOTICED.as_secs() {
+                log::warn!("this machine's clock and AWS's agree again: one of them was set during the run");
+                return Some(found);
+            }
             log::warn!(
                 "this machine's clock is {} s {} AWS's; signing with AWS's time (set the clock: nothing else is corrected)",
                 found.unsigned_abs(),
@@ -192,6 +256,7 @@ const JSON_1_1: &str = "application/x-amz-json-1.1";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::Price;
     use crate::sensitive::Sensitive;
 
     #[test]
@@ -256,10 +321,10 @@ mod tests {
     #[test]
     fn what_passes_is_told_with_the_pause_that_aws_asks_for() {
         let client = client();
-        let after = Some(Duration::from_secs(7));
+        let (after, price) = (Some(Duration::from_secs(7)), Price::Failure);
         for (code, status, reaction) in [
-            ("Throttling", 400, Reaction::Repeat { after }),
-            ("ServiceUnavailable", 503, Reaction::Repeat { after }),
+            ("Throttling", 400, Reaction::Repeat { after, price }),
+            ("ServiceUnavailable", 503, Reaction::Repeat { after, price }),
             ("SignatureDoesNotMatch", 403, Reaction::GiveUp),
             ("LimitExceeded", 409, Reaction::GiveUp),
             ("NoSuchEntity", 404, Reaction::GiveUp),
@@ -270,7 +335,10 @@ mod tests {
 
     #[test]
     fn a_call_that_is_sent_once_is_not_even_repeated_when_throttled() {
-        let again = Reaction::Repeat { after: None };
+        let again = Reaction::Repeat {
+            after: None,
+            price: Price::Failure,
+        };
         assert_eq!(Safety::Once(Duration::ZERO).permits(again), Reaction::GiveUp);
         assert_eq!(Safety::Repeatable(Asking::Once).permits(again), Reaction::GiveUp);
         assert_eq!(Safety::Repeatable(Asking::Patiently).permits(again), again);

@@ -23,7 +23,7 @@ use self::session::{Session, Shown};
 pub use self::status::{Cause, Error};
 use crate::clock::boot_time;
 use crate::http::{self, Delivery, Limits, Method, Roots};
-use crate::retry::{self, Asking, Reaction};
+use crate::retry::{self, Asking, Reaction, Traffic};
 use crate::sensitive::Sensitive;
 
 /// How many Secrets one page of a list holds; kubectl's own number.
@@ -43,6 +43,7 @@ pub struct Client {
     /// As whom to act. A run has one client, so that the names of its headers last as long as the program.
     impersonation: Vec<(&'static str, Sensitive<String>)>,
     server_time: Mutex<Option<ServerTime>>,
+    traffic: Traffic,
 }
 
 impl Client {
@@ -64,6 +65,7 @@ impl Client {
                 .map(|(name, value)| (&*name.leak(), Sensitive::new(value)))
                 .collect(),
             server_time: Mutex::new(None),
+            traffic: Traffic::new("Kubernetes"),
         }
     }
 
@@ -71,6 +73,11 @@ impl Client {
     /// the first one.
     pub fn server_time(&self) -> Option<ServerTime> {
         *self.server_time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What this run has sent to the server, for whoever repeats by itself.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// All Secrets in `scope` with the label `label` set to `true`, in order of namespace and name.
@@ -164,6 +171,7 @@ impl Client {
         let body = Sensitive::new(body);
         let path = path_of(&secret.key);
         let reply = retry::repeat(
+            &self.traffic,
             &format!("update {}", secret.key),
             || self.attempt(Method::Put, &path, body.clone()),
             |cause| {
@@ -201,7 +209,9 @@ impl Client {
 
     fn get(&self, path: &str, asking: Asking) -> Result<http::Reply, Cause> {
         let send = || self.attempt(Method::Get, path, Sensitive::new(Vec::new()));
-        retry::repeat(&format!("GET {path}"), send, |cause| asking.permits(cause.reaction()))
+        retry::repeat(&self.traffic, &format!("GET {path}"), send, |cause| {
+            asking.permits(cause.reaction())
+        })
     }
 
     /// Sends a request. One that is answered with 401 was not carried out, not even a PUT: it is sent once more if there is

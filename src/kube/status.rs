@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::{Secret, session};
 use crate::error::{Fault, one_line};
-use crate::http::{self, Delivery, Reply};
-use crate::retry::Reaction;
+use crate::http::{self, Delivery, Problem, Reply};
+use crate::retry::{Price, Reaction};
 use crate::sensitive::Sensitive;
 
 /// A request that did not succeed.
@@ -109,9 +109,23 @@ impl Cause {
             Cause::Unwritable(_) | Cause::NoCredential(_) => (false, None),
         };
         if passes {
-            Reaction::Repeat { after }
+            Reaction::Repeat {
+                after,
+                price: self.price(),
+            }
         } else {
             Reaction::GiveUp
+        }
+    }
+
+    fn price(&self) -> Price {
+        match self {
+            Cause::NoAnswer(failure) if matches!(failure.problem, Problem::TimedOut { .. }) => Price::TimeOut,
+            Cause::NoAnswer(_)
+            | Cause::Refused(_)
+            | Cause::Unreadable { .. }
+            | Cause::Unwritable(_)
+            | Cause::NoCredential(_) => Price::Failure,
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::holder::Holder;
 use crate::interrupt::Interrupt;
 use crate::kube::{self, Key, Scope};
 use crate::report::Tally;
-use crate::retry::Asking;
+use crate::retry::{Asking, Traffic};
 
 /// The label of a Secret to rotate.
 pub const LABEL: &str = "aws-rotate-key";
@@ -88,6 +88,13 @@ struct Servers {
     looking: Mutex<()>,
 }
 
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    Aws,
+    Kubernetes,
+}
+
 /// How many probes in a row make a new key trusted.
 const PROBES: u8 = 3;
 
@@ -100,6 +107,14 @@ const CREATES: u8 = 2;
 impl Servers {
     fn now(&self) -> Duration {
         clock::boot_time()
+    }
+
+    /// What this run has sent to one of them.
+    fn traffic(&self, server: Server) -> &Traffic {
+        match server {
+            Server::Aws => self.aws.traffic(),
+            Server::Kubernetes => self.kube.traffic(),
+        }
     }
 
     /// Whether a Secret lies in the namespaces looked at.

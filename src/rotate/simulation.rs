@@ -1,5 +1,5 @@
-//! Many users on made-up time: the real schedule, the real pace of probes and the real decisions, with requests that take a
-//! fixed time and keys that are accepted ten seconds after they were made.
+//! Many users on made-up time: the real schedule, the real pace of probes, the real budget and rate of requests and the real
+//! decisions, with requests that take a fixed time and keys that are accepted ten seconds after they were made.
 
 use std::time::Duration;
 
@@ -7,15 +7,21 @@ use super::protocol::{
     self, Claim, For, Holds, Key, Keys, Listing, Lock, Memory, Observation, Outcome, Policy, Seen, Step, Who,
 };
 use super::rotation::pace::Pace;
+use super::rotation::slot::{self, Held};
 use super::schedule::{Schedule, Turn};
 use super::{CREATES, PROBES, SETTLES};
 use crate::cli::{ForeignKeys, Retire};
+use crate::retry::{self, Price, Traffic};
 
 /// How long a request takes.
 const REQUEST: Duration = Duration::from_millis(50);
 /// How long after its creation a key is accepted.
 const PROPAGATION: Duration = Duration::from_secs(10);
 const WORKERS: usize = 8;
+/// How old a listing may be when a lock is taken.
+const FRESH: Duration = Duration::from_secs(30);
+/// A third of the lock timeout.
+const THIRD: Duration = Duration::from_secs(30);
 
 const OLD: Key = Key(0);
 const NEW: Key = Key(1);
@@ -26,9 +32,65 @@ struct User {
     memory: Memory,
     identity: Option<Who>,
     pace: Pace,
+    slot: Held,
     created: Duration,
     keys: Keys,
     requests: u32,
+    attempts: u32,
+    /// When it was locked, and for how long it was at the most without being renewed.
+    renewed: Duration,
+    longest: Duration,
+    listed: Duration,
+}
+
+/// AWS, as far as it counts requests: it admits so many in a second, and at first some more.
+struct Aws {
+    per_second: f64,
+    /// What it would admit at once, at that time.
+    left: f64,
+    at: Duration,
+    admitted: u32,
+    refused: u32,
+    traffic: Traffic,
+    random: u32,
+}
+
+impl Aws {
+    fn admitting(per_second: f64, burst: f64) -> Aws {
+        Aws {
+            per_second,
+            left: burst,
+            at: Duration::ZERO,
+            admitted: 0,
+            refused: 0,
+            traffic: Traffic::new("AWS"),
+            random: 1,
+        }
+    }
+
+    /// Whether it carries out so many requests that were sent at that time.
+    fn admits(&mut self, sent: Duration, answered: Duration, requests: u32) -> bool {
+        let earned = self.per_second * sent.saturating_sub(self.at).as_secs_f64();
+        self.left = (self.left + earned).min(self.per_second.max(10.0));
+        self.at = self.at.max(sent);
+        for _ in 0..requests {
+            if self.left < 1.0 {
+                self.refused += 1;
+                self.traffic.throttled(sent, answered, None);
+                return false;
+            }
+            self.left -= 1.0;
+            self.admitted += 1;
+            self.traffic.admitted(answered);
+            self.traffic.succeeded();
+        }
+        true
+    }
+
+    fn random(&mut self) -> u32 {
+        self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.random
+    }
 }
 
 impl User {
@@ -41,15 +103,25 @@ impl User {
             memory: Memory::default(),
             identity: None,
             pace: Pace::default(),
+            slot: Held::default(),
             created: Duration::ZERO,
             keys: Keys::NONE.with(OLD),
             requests: 0,
+            attempts: 0,
+            renewed: Duration::ZERO,
+            longest: Duration::ZERO,
+            listed: Duration::ZERO,
         }
     }
 
-    /// Goes on from `now`: until when it waits, or that it has ended, and what the time is then.
-    fn proceed(&mut self, policy: &Policy, mut now: Duration) -> (Option<Duration>, Duration) {
+    /// Goes on from `now` until a request was answered: until when it waits, or that it has ended, and what the time is then.
+    fn proceed(&mut self, policy: &Policy, aws: &mut Aws, mut now: Duration) -> (Option<Duration>, Duration) {
         loop {
+            let mine = self.secret.lock == Lock::Mine;
+            if now > self.listed + FRESH && self.memory.known.is_none() {
+                self.memory.listing = None;
+            }
+            self.secret.aged = mine && now > self.renewed + THIRD;
             let seen = Observation {
                 secrets: &[self.secret],
                 memory: &self.memory,
@@ -57,36 +129,74 @@ impl User {
                 due: true,
                 identity: self.identity,
                 window_open: false,
-                probe_due: self.pace.is_due(now),
+                probe_due: self.pace.is_due(now) && self.slot.until() <= now,
                 stopping: false,
             };
             let step = protocol::decide(&seen, policy);
             let (claim, opens) = (protocol::claim(&seen, policy), protocol::opens_window(&seen, policy));
             match step {
-                Step::Wait(For::Probe) => return (Some(self.pace.when()), now),
+                Step::Wait(For::Probe) => {
+                    let renewal = self.renewed + THIRD + Duration::from_millis(1);
+                    return (Some(self.pace.when().max(self.slot.until()).min(renewal)), now);
+                }
                 Step::Finish(outcome) => {
                     assert_eq!(outcome, Outcome::Rotated);
                     return (None, now);
                 }
                 _ => {}
             }
-            let requests = if matches!(step, Step::Probe(_)) { 2 } else { 1 };
-            now += REQUEST * requests;
-            self.requests += requests;
+            let sent = now;
+            let to_aws = slot::requests_to_aws(step);
+            if to_aws > 0 {
+                let (traffic, rank) = (&aws.traffic, slot::rank(mine, &self.memory));
+                match self.slot.back(now, |held| traffic.reserve(now, to_aws, rank, held)) {
+                    None => {}
+                    Some(_) if matches!(step, Step::Probe(_)) => continue,
+                    Some(until) => {
+                        if matches!(step, Step::Delete(_)) {
+                            self.memory.deletion_unknown();
+                        }
+                        return (Some(until), now);
+                    }
+                }
+            }
+            now += REQUEST * to_aws.max(1);
+            if mine {
+                self.longest = self.longest.max(now - self.renewed);
+            }
+            self.requests += to_aws.max(1);
+            if to_aws > 0 && !aws.admits(sent, now, to_aws) {
+                if let Step::Probe(key) = step {
+                    self.memory.tried(key, false, 0);
+                    assert!(!self.pace.refused(now));
+                    continue;
+                }
+                self.attempts += 1;
+                let pause = retry::pause(None, self.attempts, aws.random()).expect("not so often in a row");
+                assert!(aws.traffic.may_repeat(Price::Failure, &"throttled"));
+                return (Some(now + pause), now);
+            }
+            if self.attempts > 0 {
+                aws.traffic.helped(Price::Failure);
+                self.attempts = 0;
+            }
             match step {
-                Step::ListKeys => self.memory.listed(Listing {
-                    keys: self.keys,
-                    active: self.keys,
-                    dated: Keys::NONE,
-                    after_window: true,
-                    under_lock: self.secret.lock == Lock::Mine,
-                }),
+                Step::ListKeys => {
+                    self.listed = sent;
+                    self.memory.listed(Listing {
+                        keys: self.keys,
+                        active: self.keys,
+                        dated: Keys::NONE,
+                        after_window: true,
+                        under_lock: self.secret.lock == Lock::Mine,
+                    });
+                }
                 Step::Identify => self.identity = Some(Who::User),
                 Step::Lock(_) => {
                     self.memory.taking(claim.known, claim.made, false, false);
-                    self.lock(claim, opens);
+                    self.lock(claim, opens, sent);
                 }
-                Step::Record(_) => self.lock(claim, opens),
+                Step::Record(_) => self.lock(claim, opens, sent),
                 Step::Create => {
                     self.memory.creating();
                     self.memory.created(NEW);
@@ -119,10 +229,12 @@ impl User {
                 }
                 other => panic!("an ordinary rotation does not {other:?}"),
             }
+            return (Some(now), now);
         }
     }
 
-    fn lock(&mut self, claim: Claim, opens: bool) {
+    fn lock(&mut self, claim: Claim, opens: bool, sent: Duration) {
+        self.renewed = sent;
         self.secret.lock = Lock::Mine;
         self.secret.claim = claim;
         self.secret.windowed = opens;
@@ -130,8 +242,18 @@ impl User {
     }
 }
 
-/// When so many users are done, and how many requests one of them took.
-fn finish(users: usize) -> (Duration, u32) {
+/// How a simulation ended.
+struct End {
+    /// When all users were done.
+    at: Duration,
+    /// How many requests one of them took.
+    requests: u32,
+    /// For how long a lock was not renewed, at the most.
+    longest: Duration,
+}
+
+/// Takes so many users to their end.
+fn finish(users: usize, aws: &mut Aws) -> End {
     let policy = Policy {
         probes: PROBES,
         settles: SETTLES,
@@ -142,22 +264,27 @@ fn finish(users: usize) -> (Duration, u32) {
     };
     let mut schedule = Schedule::new((0..users).map(|_| User::new()));
     let mut clocks = [Duration::ZERO; WORKERS];
-    let (mut left, mut requests) = (users, 0);
-    let mut end = Duration::ZERO;
+    let mut left = users;
+    let mut end = End {
+        at: Duration::ZERO,
+        requests: 0,
+        longest: Duration::ZERO,
+    };
     while left > 0 {
         // The worker that is free first takes its turn.
         let worker = (0..WORKERS).min_by_key(|&worker| clocks[worker]).expect("workers");
         let now = clocks[worker];
         match schedule.turn(now) {
             Turn::Do(mut user) => {
-                let (until, then) = user.proceed(&policy, now);
+                let (until, then) = user.proceed(&policy, aws, now);
                 clocks[worker] = then;
                 match until {
                     Some(until) => schedule.wait(until, user),
                     None => {
                         left -= 1;
-                        requests = user.requests;
-                        end = end.max(then);
+                        end.requests = user.requests;
+                        end.at = end.at.max(then);
+                        end.longest = end.longest.max(user.longest);
                         assert_eq!(user.keys, Keys::NONE.with(NEW));
                     }
                 }
@@ -173,13 +300,15 @@ fn finish(users: usize) -> (Duration, u32) {
             }
         }
     }
-    (end, requests)
+    end
 }
 
 #[test]
 fn three_hundred_users_take_the_time_of_one_and_of_their_requests() {
-    let (one, requests) = finish(1);
-    let (all, _) = finish(300);
+    let mut unlimited = Aws::admitting(f64::INFINITY, f64::INFINITY);
+    let End { at: one, requests, .. } = finish(1, &mut unlimited);
+    let End { at: all, .. } = finish(300, &mut unlimited);
+    assert_eq!(unlimited.refused, 0);
     let sending = REQUEST * requests * 300 / WORKERS as u32;
     assert_eq!(requests, 23, "requests of one rotation whose key takes ten seconds");
     assert!(
@@ -188,4 +317,24 @@ fn three_hundred_users_take_the_time_of_one_and_of_their_requests() {
     );
     // Waiting is what could have been shared, and was: one after the other they would take an hour and a quarter.
     assert!(one * 300 > all * 10, "{all:?}, {one:?}");
+}
+
+/// AWS admits few requests a second. All of them are used, few are sent in vain, nobody is given up, and nobody who holds a
+/// lock waits so long that it runs out.
+#[test]
+fn throttled_users_share_what_aws_admits_and_all_of_them_finish() {
+    for (users, per_second) in [(8, 2.0), (20, 5.0), (300, 5.0), (300, 20.0)] {
+        let mut aws = Aws::admitting(per_second, 2.0 * per_second);
+        let one = finish(1, &mut Aws::admitting(f64::INFINITY, f64::INFINITY));
+        let all = finish(users, &mut aws);
+        let least = Duration::from_secs_f64(f64::from(aws.admitted) / per_second);
+        let told = format!(
+            "{users} users at {per_second}: {:?} for {} requests, {} refused, a lock of {:?}",
+            all.at, aws.admitted, aws.refused, all.longest
+        );
+        // Each worker may have one under way when the first is refused, and again some time later.
+        assert!(aws.refused <= 2 * WORKERS as u32 + aws.admitted / 25, "{told}");
+        assert!(all.at <= one.at + least.mul_f64(1.1), "{told}");
+        assert!(all.longest < 3 * THIRD, "{told}");
+    }
 }

@@ -12,6 +12,7 @@ mod in_cluster;
 mod jobs;
 mod kubeconfig;
 mod kubectl;
+mod microburst;
 mod moto;
 mod proxies;
 mod sandbox;

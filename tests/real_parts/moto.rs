@@ -1,7 +1,7 @@
 //! `rotate` and `ecr-update` against moto, which checks signatures and policies with code that shares nothing with this
 //! project's. What came of it is read by `kubectl` and the AWS CLI.
 
-mod server;
+pub(crate) mod server;
 mod stories;
 
 use serde_json::Value;

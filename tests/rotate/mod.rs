@@ -11,6 +11,7 @@ mod members;
 mod ordinary;
 mod others;
 mod records;
+mod repeats;
 mod stopping;
 
 const PUT: &str = "PUT /api/v1/namespaces/t/secrets/s";

@@ -107,13 +107,13 @@ impl Rotation {
         if unknown && !self.refused_signers.contains(&signer.id) {
             self.refused_signers.insert(signer.id.clone());
             if self.signer().id != signer.id {
-                return Trouble::Passing(error.to_string(), None);
+                return Trouble::Otherwise(error.to_string());
             }
         }
         if error.meaning() == Some(Meaning::UnknownKey) {
             return Trouble::Lasting(format!("{error}{}", wording::dead_key(self, &signer.id)));
         }
-        Trouble::of(error.to_string(), error.reaction())
+        Trouble::from(error)
     }
 
     pub(super) fn identify(&mut self, servers: &Servers) -> Result<(), Trouble> {
@@ -177,11 +177,11 @@ impl Rotation {
             // A clock that was off is known now; what was throttled or never sent may be sent.
             (_, Some(Meaning::ClockSkew)) if self.attempts == 0 => {
                 self.memory = before;
-                Err(Trouble::Passing(error.to_string(), None))
+                Err(Trouble::Otherwise(error.to_string()))
             }
             (Fault::Throttled | Fault::Network, _) if self.attempts + 1 < crate::retry::ATTEMPTS => {
                 self.memory = before;
-                Err(Trouble::of(error.to_string(), error.reaction()))
+                Err(Trouble::from(&error))
             }
             _ => {
                 self.sent_create();
@@ -267,7 +267,7 @@ impl Rotation {
             // Its Secret held another secret than its own: another pair of the user signs.
             Some(Meaning::WrongSecret) if self.refused_signers.insert(signer.id.clone()) => {
                 self.memory.deletion_unknown();
-                Err(Trouble::Passing(self.undeleted.clone(), None))
+                Err(Trouble::Otherwise(self.undeleted.clone()))
             }
             _ => self.not_removed(key, &error),
         }
@@ -277,7 +277,7 @@ impl Rotation {
         let id = self.keys.id(key).clone();
         let signer = self.other_signer(key);
         let listed = iam::list_access_keys(&servers.aws, &self.region, &signer, Asking::Once);
-        let listed = listed.map_err(|error| Trouble::of(error.to_string(), error.reaction()))?;
+        let listed = listed.map_err(|error| Trouble::from(&error))?;
         self.memory.deletion_unknown();
         if listed.keys.iter().all(|key| key.id != id) {
             log::info!("{}: key {id} is gone", self.names());
@@ -288,7 +288,7 @@ impl Rotation {
             self.memory.not_deleted(key);
             return Ok(());
         }
-        Err(Trouble::Passing(self.undeleted.clone(), None))
+        Err(Trouble::Otherwise(self.undeleted.clone()))
     }
 
     /// Counts an attempt to remove a key that failed, and whether it was the last one. The look before each is a success, so
@@ -308,7 +308,7 @@ impl Rotation {
     }
 
     fn not_removed(&mut self, key: Key, error: &aws::Error) -> Result<(), Trouble> {
-        match Trouble::of(error.to_string(), error.reaction()) {
+        match Trouble::from(error) {
             trouble @ Trouble::Passing(..) if !self.last_removal(key) => {
                 self.memory.deletion_unknown();
                 Err(trouble)

@@ -6,9 +6,11 @@ pub(super) mod keys;
 pub(super) mod member;
 pub(super) mod pace;
 mod reading;
+pub(super) mod slot;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,14 +19,15 @@ use time::OffsetDateTime;
 use self::keys::{KeyTable, TooMany};
 use self::member::{Member, View};
 use self::pace::Pace;
-use super::Servers;
+use self::slot::Held;
 use super::group::Group;
 use super::protocol::{self, For, Lock, Memory, Observation, Outcome, Seen, Step, Who};
 use super::record::Window;
+use super::{Server, Servers};
 use crate::aws::sts::Identity;
-use crate::aws::{AccessKeyId, KeyPair, Region};
-use crate::kube::Key;
-use crate::retry::{self, Reaction};
+use crate::aws::{self, AccessKeyId, KeyPair, Region};
+use crate::kube::{self, Key};
+use crate::retry::{self, Price, Reaction};
 
 /// More steps than any rotation takes without waiting: a server, or this program, goes round in circles.
 const MOST_STEPS: u32 = 1000;
@@ -69,8 +72,14 @@ pub(super) struct Rotation {
     listed: Option<Listed>,
     pace: Pace,
     attempts: u32,
+    /// The step that went wrong last, until it is carried out or another one is.
+    failed: Option<Step>,
     unknown_writes: u32,
     first_failure: Duration,
+    /// The step that is repeated, and what was paid for that.
+    paid: Option<(Step, Again)>,
+    /// When its next requests to AWS may be sent, if that was asked.
+    slot: Held,
     /// Whether the Secrets were read again because AWS refused their key.
     read_again: bool,
     /// How often each key could not be deleted or deactivated.
@@ -128,20 +137,43 @@ pub(super) enum Progress {
 /// Something that was tried and did not work.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// It may work later, after that pause at the least.
-    Passing(String, Option<Duration>),
+    /// The same request may succeed later.
+    Passing(String, Again),
+    /// Another request may succeed: it is signed by another pair, or by the right time.
+    Otherwise(String),
     /// It will not.
     Lasting(String),
     /// Nothing is wrong, but it is to be gone on with after a pause.
     Pause(Duration),
 }
 
+/// A request that is to be repeated, at the expense of its server's budget.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Again {
+    server: Server,
+    /// The pause that the server asked for.
+    after: Option<Duration>,
+    price: Price,
+}
+
 impl Trouble {
-    fn of(text: String, reaction: Reaction) -> Trouble {
+    fn of(text: String, reaction: Reaction, server: Server) -> Trouble {
         match reaction {
-            Reaction::Repeat { after } => Trouble::Passing(text, after),
+            Reaction::Repeat { after, price } => Trouble::Passing(text, Again { server, after, price }),
             Reaction::GiveUp => Trouble::Lasting(text),
         }
+    }
+}
+
+impl From<&aws::Error> for Trouble {
+    fn from(error: &aws::Error) -> Trouble {
+        Trouble::of(error.to_string(), error.reaction(), Server::Aws)
+    }
+}
+
+impl From<&kube::Error> for Trouble {
+    fn from(error: &kube::Error) -> Trouble {
+        Trouble::of(error.to_string(), error.reaction(), Server::Kubernetes)
     }
 }
 
@@ -175,8 +207,11 @@ impl Rotation {
             listed: None,
             pace: Pace::default(),
             attempts: 0,
+            failed: None,
             unknown_writes: 0,
             first_failure: Duration::ZERO,
+            paid: None,
+            slot: Held::default(),
             read_again: false,
             failed_removals: BTreeMap::new(),
             refused_signers: BTreeSet::new(),
@@ -221,36 +256,51 @@ impl Rotation {
                     self.steps = 0;
                     return Progress::Wait(self.wake(what, now, servers));
                 }
-                step => match self.carry_out(step, servers, now) {
-                    Ok(()) => {
-                        self.attempts = 0;
-                        continue;
+                step => {
+                    match self.hold_back(step, servers, now) {
+                        None => {}
+                        // The protocol knows how to wait for a probe: it renews the journals meanwhile.
+                        Some(_) if matches!(step, Step::Probe(_)) => continue,
+                        Some(until) => return Progress::Wait(until),
                     }
-                    Err(trouble) => trouble,
-                },
+                    match self.carry_out(step, servers, now) {
+                        Ok(()) => {
+                            self.succeeded(step, servers);
+                            continue;
+                        }
+                        Err(trouble) => trouble,
+                    }
+                }
             };
-            match self.after(trouble, servers.now()) {
+            match self.after(step, trouble, servers) {
                 Some(progress) => return progress,
                 None => continue,
             }
         }
     }
 
-    /// What comes of trouble: a pause, or the end.
-    fn after(&mut self, trouble: Trouble, now: Duration) -> Option<Progress> {
-        let (text, after) = match trouble {
+    /// What comes of trouble with a step: a pause, or the end.
+    fn after(&mut self, step: Step, trouble: Trouble, servers: &Servers) -> Option<Progress> {
+        let now = servers.now();
+        let (text, after, again) = match trouble {
             Trouble::Pause(pause) => return Some(Progress::Wait(now + pause)),
-            Trouble::Passing(text, after) => (text, Some(Reaction::Repeat { after })),
-            Trouble::Lasting(text) => (text, None),
+            Trouble::Passing(text, again) => (text, Some(again.after), Some(again)),
+            Trouble::Otherwise(text) => (text, Some(None), None),
+            Trouble::Lasting(text) => (text, None, None),
         };
         if self.attempts == 0 {
             self.first_failure = now;
         }
         self.attempts += 1;
+        self.failed = Some(step);
         let pause = after
-            .and_then(|reaction| retry::pause(reaction, self.attempts, retry::random()))
+            .and_then(|after| retry::pause(after, self.attempts, retry::random()))
             .filter(|pause| now + *pause < self.first_failure + retry::DEADLINE);
-        if let (Some(pause), None) = (pause, self.stop) {
+        let affordable = |again: Again| servers.traffic(again.server).may_repeat(again.price, &text);
+        if let (Some(pause), None) = (pause, self.stop)
+            && again.is_none_or(affordable)
+        {
+            self.paid = again.map(|again| (step, again));
             log::debug!("{}: {text}; again in {} ms", self.names(), pause.as_millis());
             return Some(Progress::Wait(now + pause));
         }
@@ -262,9 +312,61 @@ impl Rotation {
                 self.attempts = 0;
                 None
             }
-            // Even coming to an end does not work. What was written down is enough for the next run.
-            Some(_) => Some(Progress::Ended(Outcome::Stopped)),
+            Some(_) => {
+                // The key stays for the next run; there are still the journals to be released.
+                if let Step::Delete(key) | Step::Deactivate(key) = step
+                    && !self.memory.undeletable.has(key)
+                {
+                    self.memory.not_deleted(key);
+                    return None;
+                }
+                // Even coming to an end does not work. What was written down is enough for the next run.
+                Some(Progress::Ended(Outcome::Stopped))
+            }
         }
+    }
+
+    /// A step was carried out: the failures before it are over, but for those of a create that a journal is renewed for. If it
+    /// was paid for as a repeat, the repeat has helped.
+    fn succeeded(&mut self, step: Step, servers: &Servers) {
+        let renews = matches!(step, Step::Record(_));
+        if !renews || self.failed.is_none_or(|failed| matches!(failed, Step::Record(_))) {
+            self.attempts = 0;
+            self.failed = None;
+        }
+        if let Some((_, again)) = self
+            .paid
+            .take_if(|(paid, _)| mem::discriminant(paid) == mem::discriminant(&step))
+        {
+            servers.traffic(again.server).helped(again.price);
+        }
+    }
+
+    /// Until when a step has to wait because AWS has throttled this run: the slot of its requests is asked for once and kept. A
+    /// run that is to end waits for nothing.
+    fn hold_back(&mut self, step: Step, servers: &Servers, now: Duration) -> Option<Duration> {
+        let requests = slot::requests_to_aws(step);
+        if requests == 0 || servers.stop(now).is_some() {
+            return None;
+        }
+        let locked = self.members.iter().any(|member| member.seen.lock == Lock::Mine);
+        let rank = slot::rank(locked, &self.memory);
+        let until = self
+            .slot
+            .back(now, |held| servers.aws.traffic().reserve(now, requests, rank, held))?;
+        log::debug!(
+            "{}: {} is held back for {} ms, since AWS throttles",
+            self.names(),
+            doing(step),
+            until.saturating_sub(now).as_millis()
+        );
+        // What is held back has not failed meanwhile.
+        self.first_failure += until.saturating_sub(now);
+        if matches!(step, Step::Delete(_) | Step::Deactivate(_)) {
+            // By then it may be held by somebody: the look must be the last thing before.
+            self.memory.deletion_unknown();
+        }
+        Some(until)
     }
 
     fn observation(&self, now: Duration) -> Observation<'_> {
@@ -281,7 +383,7 @@ impl Rotation {
             due: self.is_due(now),
             identity: self.identity.as_ref().map(who),
             window_open: !self.unresolved.iter().all(|window| window.is_over(aws_now)),
-            probe_due: self.pace.is_due(now),
+            probe_due: self.pace.is_due(now) && self.slot.until() <= now,
             stopping: self.stop.is_some(),
         }
     }
@@ -340,7 +442,7 @@ impl Rotation {
     /// When to go on: at the time of what is waited for, and in time to renew the journals.
     fn wake(&self, what: For, now: Duration, servers: &Servers) -> Duration {
         let until = match what {
-            For::Probe => self.pace.when(),
+            For::Probe => self.pace.when().max(self.slot.until()),
             For::Window => {
                 let last = self.unresolved.iter().map(|window| window.to).max().unwrap_or_default();
                 let left = last.saturating_sub(self.aws_now(now)).saturating_add(1);

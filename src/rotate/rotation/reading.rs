@@ -35,7 +35,7 @@ impl Rotation {
                 self.problem = error.to_string();
                 member.is_gone();
             }
-            Err(error) => return Err(Trouble::of(error.to_string(), error.reaction())),
+            Err(error) => return Err(Trouble::from(&error)),
         }
         Ok(())
     }
@@ -56,7 +56,7 @@ impl Rotation {
             let _one = servers.looking.lock().unwrap_or_else(PoisonError::into_inner);
             servers.kube.find_secrets(&servers.scope, LABEL, Asking::Once, find)
         };
-        let found = found.map_err(|error| Trouble::of(error.to_string(), error.reaction()))?;
+        let found = found.map_err(|error| Trouble::from(&error))?;
         let (mut newcomers, mut read) = (Vec::new(), BTreeMap::new());
         for (member, secret) in found {
             if member {
@@ -147,7 +147,7 @@ impl Rotation {
                     Err(error) if matches!(error.fault(), Fault::NotFound | Fault::AccessDenied) => {
                         self.strangers.insert(key);
                     }
-                    Err(error) => return Err(Trouble::of(error.to_string(), error.reaction())),
+                    Err(error) => return Err(Trouble::from(&error)),
                 }
             }
         }

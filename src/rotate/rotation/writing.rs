@@ -11,7 +11,7 @@ use crate::aws::AccessKeyId;
 use crate::error::Fault;
 use crate::key_secret;
 use crate::kube::Secret;
-use crate::retry::{self, Asking, Reaction};
+use crate::retry::{self, Asking, Price};
 use crate::rotate::protocol::{self, Step};
 use crate::rotate::record::{self, Entry, History, What};
 use crate::rotate::{Servers, rewrite};
@@ -80,11 +80,11 @@ impl Rotation {
                 member.seen.fresh = false;
                 member.seen.may_land |= publishes;
                 log::warn!("{key}: {error}; reading it again");
-                self.unknown_write(at)
+                self.unknown_write(at, servers)
             }
             // It was not carried out, and may be later.
             Fault::Throttled | Fault::Network => {
-                let trouble = Trouble::of(error.to_string(), error.reaction());
+                let trouble = Trouble::from(&error);
                 if publishes && !member.seen.may_land && member.publishes == 1 {
                     member.seen.sent = false;
                 }
@@ -105,12 +105,11 @@ impl Rotation {
     }
 
     /// A write got no answer. That may not go on for ever: then the run comes to its end, and then without this Secret.
-    fn unknown_write(&mut self, at: usize) -> Result<(), Trouble> {
+    fn unknown_write(&mut self, at: usize, servers: &Servers) -> Result<(), Trouble> {
         self.unknown_writes += 1;
-        match (
-            retry::pause(Reaction::Repeat { after: None }, self.unknown_writes, retry::random()),
-            self.stop,
-        ) {
+        let pause = retry::pause(None, self.unknown_writes, retry::random());
+        let pause = pause.filter(|_| servers.kube.traffic().may_repeat(Price::Failure, &self.problem));
+        match (pause, self.stop) {
             (Some(pause), None) => Err(Trouble::Pause(pause)),
             (Some(_), Some(_)) => Ok(()),
             (None, None) => {

@@ -17,9 +17,9 @@ use crate::tools::{Pair, aws, output, refusal, required};
 const NEVER_STARTS: Duration = Duration::from_secs(120);
 
 /// A running moto, ended when dropped.
-pub(super) struct Moto {
+pub(crate) struct Moto {
     child: Child,
-    pub(super) url: String,
+    pub(crate) url: String,
     _home: Scratch,
 }
 
@@ -32,7 +32,7 @@ impl Drop for Moto {
 
 impl Moto {
     /// Every request after the first `unauthenticated` ones must be signed, and permitted by a policy.
-    fn start(unauthenticated: usize) -> Moto {
+    pub(crate) fn start(unauthenticated: usize) -> Moto {
         let home = Scratch::new();
         // With port 0 it takes a free one and says which.
         let mut child = Command::new(required("MOTO_SERVER"))
@@ -96,7 +96,7 @@ impl Moto {
     }
 
     /// The address, as the program's messages name it.
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").expect("moto serves plain HTTP")
     }
 
@@ -110,7 +110,7 @@ impl Moto {
     }
 
     /// The ids of the user's keys, as listed with this pair.
-    pub(super) fn keys(&self, pair: &Pair) -> Vec<String> {
+    pub(crate) fn keys(&self, pair: &Pair) -> Vec<String> {
         let listed = self.aws(pair, &["iam", "list-access-keys"]);
         let keys = listed["AccessKeyMetadata"].as_array().expect("a list of keys");
         keys.iter()
@@ -129,7 +129,7 @@ pub(super) const UNKNOWN_KEY: &str = "An error occurred (InvalidClientTokenId) w
 
 /// A policy of `deploy/iam` for every resource: moto compares a statement's `Resource` with the text `*`, so the patterns
 /// in these files would permit nothing there. That they match the right ARNs is checked by `.ci/check_deploy.py`.
-fn policy(name: &str) -> String {
+pub(crate) fn policy(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("deploy/iam")
         .join(format!("{name}.json"));

@@ -1,6 +1,15 @@
-//! When a request is repeated, and after how long: full jitter, as AWS's own SDKs do it.
+//! When a request is repeated, and after how long: full jitter, as AWS's own SDKs do it. How often a whole run repeats, and
+//! how fast it sends, is in [`Traffic`].
+
+mod budget;
+mod rate;
+mod traffic;
 
 use std::time::{Duration, Instant};
+
+pub use self::budget::Price;
+pub use self::rate::{Cuts, Rank, Slot};
+pub use self::traffic::Traffic;
 
 /// How often a request that is safe to repeat is sent at the most.
 pub const ATTEMPTS: u32 = 5;
@@ -41,17 +50,16 @@ pub enum Reaction {
     Repeat {
         /// The pause that the server asked for.
         after: Option<Duration>,
+        /// What it costs.
+        price: Price,
     },
     /// The same again would fail again.
     GiveUp,
 }
 
-/// The pause before the next attempt, or `None` when there is to be none. `attempt` counts from 1; `random` is uniform
-/// over all of `u32`.
-pub fn pause(reaction: Reaction, attempt: u32, random: u32) -> Option<Duration> {
-    let Reaction::Repeat { after } = reaction else {
-        return None;
-    };
+/// The pause before the next attempt, or `None` when there is to be none. `after` is what the server asked for, `attempt`
+/// counts from 1, `random` is uniform over all of `u32`.
+pub fn pause(after: Option<Duration>, attempt: u32, random: u32) -> Option<Duration> {
     if attempt >= ATTEMPTS || after.is_some_and(|after| after > LONGEST_PAUSE) {
         return None;
     }
@@ -60,26 +68,42 @@ pub fn pause(reaction: Reaction, attempt: u32, random: u32) -> Option<Duration> 
     Some(after.unwrap_or_default() + jitter)
 }
 
-/// Sends with `send` until it succeeds, its error says that repeating is of no use, or [`ATTEMPTS`] is reached.
+/// Sends with `send` until it succeeds, its error says that repeating is of no use, [`ATTEMPTS`] is reached, or the run has
+/// repeated enough.
 ///
 /// # Errors
 ///
 /// The last attempt's.
 pub fn repeat<T, E: std::fmt::Display>(
+    traffic: &Traffic,
     what: &str,
     mut send: impl FnMut() -> Result<T, E>,
     reaction: impl Fn(&E) -> Reaction,
 ) -> Result<T, E> {
     let start = Instant::now();
     let mut attempt = 1;
+    let mut paid = None;
     loop {
         let error = match send() {
-            Ok(done) => return Ok(done),
+            Ok(done) => {
+                traffic.succeeded();
+                if let Some(price) = paid {
+                    traffic.helped(price);
+                }
+                return Ok(done);
+            }
             Err(error) => error,
         };
-        let Some(pause) = pause(reaction(&error), attempt, random()).filter(|p| start.elapsed() + *p < DEADLINE) else {
+        let Reaction::Repeat { after, price } = reaction(&error) else {
             return Err(error);
         };
+        let Some(pause) = pause(after, attempt, random()).filter(|pause| start.elapsed() + *pause < DEADLINE) else {
+            return Err(error);
+        };
+        if !traffic.may_repeat(price, &format_args!("{what}: {error}")) {
+            return Err(error);
+        }
+        paid = Some(price);
         log::debug!(
             "{what}: attempt {attempt} of {ATTEMPTS}: {error}; again in {} ms",
             pause.as_millis()
@@ -112,21 +136,23 @@ pub(crate) fn random_id() -> String {
 mod tests {
     use super::*;
 
-    const ANY: Reaction = Reaction::Repeat { after: None };
+    const ANY: Reaction = Reaction::Repeat {
+        after: None,
+        price: Price::Failure,
+    };
 
     #[test]
     fn the_ceiling_doubles_and_the_jitter_is_full() {
         let highest: Vec<_> = (1..ATTEMPTS)
-            .map(|attempt| pause(ANY, attempt, u32::MAX).unwrap().as_millis())
+            .map(|attempt| pause(None, attempt, u32::MAX).unwrap().as_millis())
             .collect();
         assert_eq!(highest, [500, 1000, 2000, 4000]);
-        assert_eq!(pause(ANY, 2, 0), Some(Duration::ZERO));
+        assert_eq!(pause(None, 2, 0), Some(Duration::ZERO));
     }
 
     #[test]
     fn it_ends() {
-        assert_eq!(pause(ANY, ATTEMPTS, 0), None);
-        assert_eq!(pause(Reaction::GiveUp, 1, 0), None);
+        assert_eq!(pause(None, ATTEMPTS, 0), None);
     }
 
     #[test]
@@ -136,17 +162,34 @@ mod tests {
             sent.set(sent.get() + 1);
             Err::<(), _>("no")
         };
-        assert_eq!(repeat("it", send, |_| Asking::Once.permits(ANY)), Err("no"));
+        let traffic = Traffic::new("AWS");
+        assert_eq!(repeat(&traffic, "it", send, |_| Asking::Once.permits(ANY)), Err("no"));
         assert_eq!(sent.get(), 1);
         assert_eq!(Asking::Patiently.permits(ANY), ANY);
     }
 
     #[test]
     fn retry_after_is_respected_within_reason() {
-        let after = |seconds| Reaction::Repeat {
-            after: Some(Duration::from_secs(seconds)),
-        };
+        let after = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(pause(after(7), 1, 0), Some(Duration::from_secs(7)));
         assert_eq!(pause(after(21), 1, 0), None);
+    }
+
+    /// A request whose repeats would be paid for by others' successes is not held back by those that failed before.
+    #[test]
+    fn a_run_that_has_repeated_enough_sends_each_request_once() {
+        let traffic = Traffic::new("AWS");
+        while traffic.may_repeat(Price::Failure, &"before") {}
+        let sent = std::cell::Cell::new(0);
+        let send = |answer| {
+            sent.set(sent.get() + 1);
+            answer
+        };
+        assert_eq!(repeat(&traffic, "it", || send(Err::<(), _>("no")), |_| ANY), Err("no"));
+        assert_eq!(sent.get(), 1);
+        for _ in 0..5 {
+            assert_eq!(repeat(&traffic, "it", || send(Ok::<_, &str>(())), |_| ANY), Ok(()));
+        }
+        assert!(traffic.may_repeat(Price::Failure, &"after"));
     }
 }
