@@ -68,7 +68,7 @@ impl Judge {
         let connection = http::Connection::trusting(http::Roots::Only(Vec::new()));
         let client = http::Client::new(&connection, limits);
         let endpoints = Endpoints {
-            all: Some(moto.url.clone()),
+            iam: Some(moto.url.clone()),
             ..Endpoints::default()
         };
         Judge {
