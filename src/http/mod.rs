@@ -135,15 +135,23 @@ impl Reply {
         format!("expected {expected}, got status {status} with a body of {length} bytes, {content_type}{proxy}")
     }
 
-    /// How long the server asks to wait. Only the form in seconds is understood; AWS and Kubernetes send no other.
+    /// How long the server asks to wait: so many seconds, or until a time of its own clock, as what stands before a server may
+    /// say it.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+        pause_asked(self.header("retry-after")?, self.date())
     }
 
     /// When the server answered, by its own clock (`Date`), in whole seconds.
     pub fn date(&self) -> Option<OffsetDateTime> {
         self.header("date").and_then(http_date)
     }
+}
+
+fn pause_asked(retry_after: &str, answered: Option<OffsetDateTime>) -> Option<Duration> {
+    let text = retry_after.trim();
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    // A time that is past asks for no pause.
+    seconds.or_else(|| Some((http_date(text)? - answered?).try_into().unwrap_or_default()))
 }
 
 fn http_date(text: &str) -> Option<OffsetDateTime> {
@@ -344,6 +352,17 @@ mod tests {
             1_795_409_154
         );
         assert_eq!(http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_by_a_date() {
+        let answered = http_date("Mon, 23 Nov 2026 04:45:54 GMT");
+        let asked = |text| pause_asked(text, answered).map(|pause| pause.as_secs());
+        assert_eq!(asked(" 7 "), Some(7));
+        assert_eq!(asked("Mon, 23 Nov 2026 04:46:04 GMT"), Some(10));
+        assert_eq!(asked("Mon, 23 Nov 2026 04:45:44 GMT"), Some(0));
+        assert_eq!(asked("soon"), None);
+        assert_eq!(pause_asked("Mon, 23 Nov 2026 04:46:04 GMT", None), None);
     }
 
     /// A request to a server that takes connections and never answers: how it fails, and what was sent.
