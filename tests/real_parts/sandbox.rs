@@ -100,13 +100,17 @@ fn the_recipe_works_with_kubectl_and_the_aws_cli_and_shows_what_the_table_shows(
         [ecr, "ghcr.io                                yes"]
     );
 
-    let begins = ["kubectl --server ", "export AWS_", "aws --endpoint-url "];
-    let recipe: Vec<&str> = said
+    let at = said
+        .iter()
+        .position(|line| line == "It is left running. In another shell:");
+    let recipe: Vec<&str> = said[at.expect("a recipe") + 1..said.len() - 1]
         .iter()
         .map(String::as_str)
-        .filter(|l| begins.iter().any(|b| l.starts_with(b)))
+        .filter(|line| !line.is_empty())
         .collect();
-    assert_eq!(recipe.len(), 4, "{recipe:#?}");
+    let [config, endpoint, rotate, list, id, secret, keys] = recipe[..] else {
+        panic!("{recipe:#?}");
+    };
     let bin = files.path().join("bin");
     fs::create_dir(&bin).unwrap();
     symlink(required("KUBECTL"), bin.join("kubectl")).unwrap();
@@ -121,7 +125,7 @@ fn the_recipe_works_with_kubectl_and_the_aws_cli_and_shows_what_the_table_shows(
         )
     };
 
-    let listed = typed(&recipe[..1]);
+    let listed = typed(&[config, list]);
     let secrets: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(secrets[0], ["NAME", "TYPE", "DATA", "AGE", "LABELS"]);
     let shown: Vec<[&str; 3]> = secrets[1..]
@@ -139,14 +143,18 @@ fn the_recipe_works_with_kubectl_and_the_aws_cli_and_shows_what_the_table_shows(
             ["aws-iam-user-credentials", "Opaque", "aws-rotate-key=true"],
         ]
     );
-    let listed: Value = serde_json::from_str(&typed(&recipe[1..])).expect("JSON is the AWS CLI's own default");
-    let keys: Vec<&Value> = listed["AccessKeyMetadata"]
+    let listed: Value =
+        serde_json::from_str(&typed(&[config, endpoint, id, secret, keys])).expect("JSON is the AWS CLI's own default");
+    let listed_keys: Vec<&Value> = listed["AccessKeyMetadata"]
         .as_array()
         .unwrap()
         .iter()
         .map(|k| &k["AccessKeyId"])
         .collect();
-    assert_eq!(keys, [key[0].as_str()]);
+    assert_eq!(listed_keys, [key[0].as_str()]);
+    // And once more, by hand.
+    let again = format!("{rotate} 2>&1");
+    assert!(typed(&[config, endpoint, &again]).contains(": 1 rotated, 0 failed"));
 
     // As Ctrl-C does: it ends in good order, and the folder with the tokens goes with it.
     let left = || {

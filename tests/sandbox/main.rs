@@ -25,6 +25,10 @@ const KEY_SECRET: &str = "aws-iam-user-credentials";
 const PULL_SECRET: &str = "aws-ecr-credentials-eu-west-1";
 const USER: &str = "ci";
 
+/// The contexts of the kubeconfig: what the manifests grant, and all.
+const JOB: &str = "aws-iam-credential-rotate";
+const ADMIN: &str = "admin";
+
 const USAGE: &str = "usage: sandbox [--keep] [--program PATH]
 
   --keep          leave the embedded AWS and Kubernetes running, and tell how to poke at them
@@ -59,7 +63,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     if options.keep {
-        sandbox.recipe();
+        sandbox.recipe(&program);
         // Until Ctrl-C; then the folder with the tokens goes, too.
         while !interrupt.is_set() {
             interrupt.wait(Duration::from_secs(3600));
@@ -150,7 +154,21 @@ impl Sandbox {
             "system:serviceaccount:default:aws-iam-credential-rotate",
             &[(NAMESPACE, VERBS)],
         );
-        files.file("token", token);
+        let user = |name: &str, token: String| json!({"name": name, "user": {"token": token}});
+        let context =
+            |user: &str| json!({"name": user, "context": {"cluster": "sandbox", "user": user, "namespace": NAMESPACE}});
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": JOB,
+            "clusters": [{
+                "name": "sandbox",
+                "cluster": {"server": kube.url(), "certificate-authority": "ca.crt"},
+            }],
+            "users": [user(JOB, token), user(ADMIN, cluster.token_for_admin())],
+            "contexts": [context(JOB), context(ADMIN)],
+        });
+        files.file("kubeconfig", kubeconfig.to_string());
         Sandbox {
             aws: cloud.start(),
             cloud,
@@ -171,13 +189,7 @@ impl Sandbox {
         for job in ["rotate", "ecr-update"] {
             let program = Program::new(program)
                 .arg(job)
-                .args(&["--server", &self.kube.url(), "--namespace", NAMESPACE])
-                .args(&[
-                    "--token-file",
-                    &self.file("token"),
-                    "--certificate-authority",
-                    &self.file("ca.crt"),
-                ])
+                .env("KUBECONFIG", self.file("kubeconfig"))
                 .env("AWS_ENDPOINT_URL", self.aws.url());
             println!("\n$ {}", program.command_line());
             let run = program.run();
@@ -251,25 +263,19 @@ impl Sandbox {
         self.files.path().join(name).display().to_string()
     }
 
-    /// How to look at it with the tools that everybody has.
-    fn recipe(&self) {
-        let admin = self.files.file("admin-token", self.cluster.token_for_admin());
-        let kubectl = format!(
-            "kubectl --server {} --token \"$(cat {})\" --certificate-authority {} --namespace {NAMESPACE}",
-            self.kube.url(),
-            admin.display(),
-            self.file("ca.crt"),
-        );
+    /// How to look at it with the tools that everybody has, and how to go on.
+    fn recipe(&self, program: &Path) {
+        let kubectl = format!("kubectl --context {ADMIN}");
         let value =
             |name: &str| format!("$({kubectl} get secret {KEY_SECRET} -o jsonpath='{{.data.{name}}}' | base64 -d)");
         println!("\nIt is left running. In another shell:\n");
+        println!("export KUBECONFIG={}", self.file("kubeconfig"));
+        println!("export AWS_ENDPOINT_URL={}", self.aws.url());
+        println!("{} rotate", program.display());
         println!("{kubectl} get secrets --show-labels\n");
         println!("export AWS_ACCESS_KEY_ID=\"{}\"", value("access_key_id"));
         println!("export AWS_SECRET_ACCESS_KEY=\"{}\"", value("secret_access_key"));
-        println!(
-            "aws --endpoint-url {} --region us-east-1 iam list-access-keys\n",
-            self.aws.url()
-        );
+        println!("aws --region us-east-1 iam list-access-keys\n");
         println!("Press Ctrl-C here to end it.");
     }
 }
