@@ -9,7 +9,7 @@ use crate::aws::{Client, Region, eks};
 use crate::error::one_line;
 use crate::http::{self, Limits};
 use crate::kube::{EksToken, IssuedToken};
-use crate::settings::{Aws, Environment, VARIABLES};
+use crate::settings::{Aws, Environment, variables};
 
 /// As the AWS CLI calls the session of `--role-arn`. The cluster may map it to a name, so it is the same here.
 const SESSION_NAME: &str = "EKSGetTokenAuth";
@@ -27,7 +27,7 @@ pub fn token(
 ) -> Result<IssuedToken, String> {
     let mut environment = environment.clone();
     for (name, value) in &wanted.environment {
-        if let Some(&known) = VARIABLES.iter().find(|known| *known == name) {
+        if let Some(known) = variables().find(|known| known == name) {
             environment.insert(known, value.clone());
         }
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use aws_iam_credential_rotate::cli::{self, Parsed, Typed};
 use aws_iam_credential_rotate::interrupt::Interrupt;
-use aws_iam_credential_rotate::settings::{Environment, Job, Settings, VARIABLES};
+use aws_iam_credential_rotate::settings::{Environment, Job, Settings, variables};
 use aws_iam_credential_rotate::{aws, ecr_update, eks_token, http, kube, rotate};
 use log::LevelFilter;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
@@ -92,7 +92,7 @@ fn arguments() -> Result<Vec<String>, String> {
 
 fn environment() -> Result<Environment, String> {
     let mut environment = Environment::new();
-    for &name in VARIABLES {
+    for name in variables() {
         match env::var(name) {
             Ok(value) => {
                 environment.insert(name, value);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use aws_iam_credential_rotate::settings::VARIABLES;
+use aws_iam_credential_rotate::settings::variables;
 use aws_iam_credential_rotate::{ecr_update, key_secret, rotate};
 
 use crate::support::program::{Program, under_test};
@@ -51,7 +51,7 @@ fn every_option_is_explained_and_none_that_there_is_not() {
 fn every_variable_is_explained() {
     let readme = root("README.md");
     let documented = section(&readme, "Environment");
-    for name in VARIABLES {
+    for name in variables() {
         assert!(documented.contains(&format!("`{name}`")), "{name}");
     }
 }

@@ -18,8 +18,8 @@ use crate::http::{Connection, Limits, certificates_from_pem};
 use crate::kube::{Access, Namespace, Scope};
 use crate::{ecr_update, rotate};
 
-/// The variables that are read, and no others.
-pub const VARIABLES: &[&str] = &[
+/// The variables that are read here.
+const OWN: &[&str] = &[
     "NAMESPACE",
     "KUBECONFIG",
     "HOME",
@@ -46,22 +46,15 @@ pub const VARIABLES: &[&str] = &[
     "AWS_DEFAULT_PROFILE",
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_EC2_METADATA_DISABLED",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "POD_UID",
     "POD_NAME",
     "RUST_LOG",
 ];
+
+/// The variables that are read, and no others.
+pub fn variables() -> impl Iterator<Item = &'static str> {
+    OWN.iter().chain(ambient::NAMES).copied()
+}
 
 /// How long one request may take when nothing is said.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -142,7 +135,7 @@ fn configuration(text: impl Into<String>) -> Error {
     }
 }
 
-/// The environment: [`VARIABLES`] that are set.
+/// The environment: those of [`variables`] that are set.
 pub type Environment = BTreeMap<&'static str, String>;
 
 /// The value of a variable that is set to something.
