@@ -89,7 +89,7 @@ impl FromStr for ForeignKeys {
     {command_name} rotate\n\
     \n\
     From outside, for all namespaces:\n\
-    {command_name} ecr-update -A --server https://10.0.0.1:6443 --token-file token --certificate-authority ca.crt",
+    {command_name} ecr-update -A --context production",
     note = "Environment:\n\
     NAMESPACE                    namespace when --namespace is not given; empty means all\n\
     KUBECONFIG                   kubeconfig files with : between them; default: ~/.kube/config\n\
