@@ -182,7 +182,7 @@ impl Failure {
                 "a header of {size} bytes, more than {limit}"
             ))),
             ureq::Error::Io(error) => match refusal_of_the_client(&error) {
-                Some(alert) => not_sent(Problem::Tls(rustls::Error::AlertReceived(alert))),
+                Some(alert) => unknown(Problem::Tls(rustls::Error::AlertReceived(alert))),
                 None => unknown(Problem::Broken(broken(&error))),
             },
             ureq::Error::Other(error) => match error.downcast::<ConnectFailure>() {
@@ -203,8 +203,8 @@ impl Failure {
     }
 }
 
-/// The alert by which a server refuses the client's certificate, or its absence. With TLS 1.3 it comes when the request has
-/// been sent; the server has read nothing of that, for its handshake is not finished.
+/// The alert by which a server refuses the client's certificate, or its absence. Where it shows that the server has read
+/// nothing of the request, the transport says so.
 fn refusal_of_the_client(error: &io::Error) -> Option<AlertDescription> {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
@@ -335,7 +335,7 @@ mod tests {
             (ureq::Error::Timeout(ureq::Timeout::Connect), Delivery::NotSent),
             (ureq::Error::Timeout(ureq::Timeout::Global), Delivery::Unknown),
             (ureq::Error::Timeout(ureq::Timeout::RecvResponse), Delivery::Unknown),
-            (alert(rustls::AlertDescription::CertificateRequired), Delivery::NotSent),
+            (alert(rustls::AlertDescription::CertificateRequired), Delivery::Unknown),
             (alert(rustls::AlertDescription::InternalError), Delivery::Unknown),
             (io(rustls::Error::DecryptError), Delivery::Unknown),
             (ureq::Error::Io(io::ErrorKind::BrokenPipe.into()), Delivery::Unknown),

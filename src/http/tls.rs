@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{AlertDescription, ClientConfig, ClientConnection, ProtocolVersion, StreamOwned};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
@@ -14,6 +14,7 @@ use ureq::unversioned::transport::{
 use super::connect::{ConnectFailure, Connection, remaining};
 use super::identity::Identity;
 use super::roots::Roots;
+use super::tls_failure::about_the_client;
 use super::tunnel::timed_out;
 
 /// TLS to the server of the URL.
@@ -93,6 +94,8 @@ pub(super) fn handshake(
         done.map_err(|error| handshake_error(last_word(&mut connection, &mut socket, error)))?;
     }
     Ok(TlsTransport {
+        identified: config.client_auth_cert_resolver.has_certs(),
+        answered: false,
         buffers: LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size()),
         stream: StreamOwned::new(connection, socket),
     })
@@ -125,6 +128,30 @@ fn last_word(connection: &mut ClientConnection, socket: &mut TransportAdapter, e
 pub(super) struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
+    /// Whether the client has a certificate to show.
+    identified: bool,
+    /// Whether the server has sent anything.
+    answered: bool,
+}
+
+impl TlsTransport {
+    /// With TLS 1.3 a server refuses the client's certificate, or its absence, when the client may have sent its first request. It
+    /// has read nothing of that: its handshake is not finished. Whatever comes later, or is about something else, tells nothing of
+    /// what became of the request.
+    fn broke(&self, error: io::Error) -> ureq::Error {
+        let unfinished = !self.answered && self.stream.conn.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner {
+            Some(protocol @ rustls::Error::AlertReceived(alert)) if unfinished && self.is_about_the_client(*alert) => {
+                ConnectFailure::Tls(TlsFailure::Protocol(protocol.clone())).into()
+            }
+            Some(_) | None => error.into(),
+        }
+    }
+
+    fn is_about_the_client(&self, alert: AlertDescription) -> bool {
+        alert == AlertDescription::CertificateRequired || (self.identified && about_the_client(alert))
+    }
 }
 
 impl fmt::Debug for TlsTransport {
@@ -142,14 +169,21 @@ impl Transport for TlsTransport {
         self.stream.get_mut().set_timeout(timeout);
         let sent = self.stream.write_all(&self.buffers.output()[..amount]);
         let sent = sent.and_then(|()| self.stream.flush());
-        sent.map_err(|error| last_word(&mut self.stream.conn, &mut self.stream.sock, error).into())
+        sent.map_err(|error| {
+            let error = last_word(&mut self.stream.conn, &mut self.stream.sock, error);
+            self.broke(error)
+        })
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         self.stream.get_mut().set_timeout(timeout);
         let input = self.buffers.input_append_buf();
-        let amount = self.stream.read(input)?;
+        let amount = match self.stream.read(input) {
+            Ok(amount) => amount,
+            Err(error) => return Err(self.broke(error)),
+        };
         self.buffers.input_appended(amount);
+        self.answered |= amount > 0;
         Ok(amount > 0)
     }
 

@@ -45,6 +45,25 @@ fn a_write_whose_answer_is_lost_is_looked_at_and_not_feared() {
     }
 }
 
+/// Something on the way has sent the pair to two servers: the first has stored it, the second had too many requests. And there is
+/// no more time: the pause asked for is too long.
+#[test]
+fn a_pair_that_is_stored_and_answered_with_429_locks_nobody_out() {
+    let world = World::with_key_secret();
+    world
+        .kube
+        .script()
+        .some(PUT, 2, 1, Fault::ReplyAfter(too_many_requests(30)));
+    world.run(&["rotate"]);
+    let held = world.value("s", "access_key_id");
+    assert!(world.key_ids().contains(&held), "{held} is gone");
+    for _ in 0..2 {
+        world.run(&["rotate"]);
+    }
+    assert_eq!(world.key_ids(), [world.value("s", "access_key_id")]);
+    assert_eq!(world.cluster.annotation("t", "s", JOURNAL), None);
+}
+
 #[test]
 fn a_write_that_was_lost_is_sent_again() {
     for fault in [

@@ -13,10 +13,13 @@ pub(super) fn withdraw(seen: &Observation<'_>, policy: &Policy, outcome: Outcome
     let Some(new) = memory.new_key().filter(|new| !memory.undeletable.has(*new)) else {
         return let_go(seen, policy, outcome);
     };
+    if seen.held().has(new) {
+        return let_go(seen, policy, outcome);
+    }
     if !seen.secrets.iter().any(|secret| secret.sent) {
         return Step::Delete(new);
     }
-    if seen.held().has(new) || seen.stopping {
+    if seen.stopping {
         return let_go(seen, policy, outcome);
     }
     // A write of unknown fate is stale once another one has been stored.

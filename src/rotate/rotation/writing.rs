@@ -82,6 +82,12 @@ impl Rotation {
                 log::warn!("{key}: {error}; reading it again");
                 self.unknown_write(at, servers)
             }
+            // Whoever says so need not be who was asked first: something on the way may have sent the pair twice.
+            Fault::Throttled if publishes => {
+                member.seen.fresh = false;
+                member.seen.may_land = true;
+                Err(Trouble::from(&error))
+            }
             // It was not carried out, and may be later.
             Fault::Throttled | Fault::Network => {
                 let trouble = Trouble::from(&error);
