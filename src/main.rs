@@ -3,6 +3,7 @@
 use std::env;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use aws_iam_credential_rotate::cli::{self, Parsed, Typed};
 use aws_iam_credential_rotate::interrupt::Interrupt;
@@ -12,6 +13,9 @@ use log::LevelFilter;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use time::OffsetDateTime;
 use time::macros::format_description;
+
+/// How long what is in hand may take when a signal has come. A little longer than `rotate` gives its own last steps.
+const LAST_STEPS: Duration = Duration::from_secs(22);
 
 /// Wrong usage or configuration.
 const WRONG_USAGE: u8 = 2;
@@ -62,6 +66,7 @@ fn run(typed: &Typed) -> u8 {
             return WRONG_USAGE;
         }
     };
+    end_after_a_signal(interrupt.clone());
     let tally = match &settings.job {
         Job::Rotate(settings) => rotate::run(kube, aws, settings, &interrupt),
         Job::EcrUpdate(job) => {
@@ -79,6 +84,21 @@ fn run(typed: &Typed) -> u8 {
             error.fault().exit_code()
         }
     }
+}
+
+/// What is in hand when a signal comes may be a program that waits for a person. It is safe to end at any moment.
+fn end_after_a_signal(interrupt: Interrupt) {
+    std::thread::spawn(move || {
+        while !interrupt.is_set() {
+            interrupt.wait(Duration::from_secs(3600));
+        }
+        std::thread::sleep(LAST_STEPS);
+        log::error!(
+            "stopped by a signal, with a step in hand that took longer than {} s; run again",
+            LAST_STEPS.as_secs()
+        );
+        std::process::exit(1);
+    });
 }
 
 fn arguments() -> Result<Vec<String>, String> {

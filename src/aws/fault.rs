@@ -97,7 +97,7 @@ impl Error {
                 | Meaning::Other => (false, None),
             },
             // An error page of something on the way, most often.
-            Cause::Unreadable { status, .. } => (*status >= 500, None),
+            Cause::Unreadable { status, .. } => (*status == 429 || *status >= 500, None),
             Cause::Unsignable(_) => (false, None),
         };
         if passes {

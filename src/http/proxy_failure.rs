@@ -79,7 +79,7 @@ impl ProxyFailure {
             | ProxyProblem::NotConnected(_)
             | ProxyProblem::Broken(_)
             | ProxyProblem::TimedOut { .. } => true,
-            ProxyProblem::Status(status) => *status >= 500,
+            ProxyProblem::Status(status) => *status == 429 || *status >= 500,
             // Only the ruleset will be the same again.
             ProxyProblem::Socks(code) => matches!(code, 1 | 3..=6),
             ProxyProblem::Tls(_) | ProxyProblem::Login | ProxyProblem::LoginBy(_) | ProxyProblem::NoProxy => false,

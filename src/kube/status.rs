@@ -1,6 +1,7 @@
 //! What the API server's errors mean: the `Status` object, its reasons, and what to do.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -54,7 +55,7 @@ pub struct Refusal {
     pub code: u16,
     reason: String,
     message: String,
-    retry_after: Option<std::time::Duration>,
+    retry_after: Option<Duration>,
 }
 
 /// What is shorter than this is found in any message by chance, and is no secret.
@@ -105,7 +106,7 @@ impl Cause {
             Cause::Refused(refusal) => (refusal.fault().passes(), refusal.retry_after),
             Cause::NoAnswer(failure) => (failure.passes(), None),
             // An error page of something on the way, most often.
-            Cause::Unreadable { status, .. } => (*status >= 500, None),
+            Cause::Unreadable { status, .. } => (*status == 429 || *status >= 500, None),
             Cause::Unwritable(_) | Cause::NoCredential(_) => (false, None),
         };
         if passes {

@@ -29,6 +29,9 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// What is not pressing waits while those before it have more than this to wait.
 const ROOM: Duration = Duration::from_secs(1);
 
+/// Nobody is told to wait for longer than this without asking again: the rate may be another one by then.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 /// Who goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
@@ -109,7 +112,7 @@ impl Rate {
         let from = limit.next.max(now);
         match rank {
             Rank::NotBegun if from > now + ROOM => {
-                limit.ask = limit.ask.max(from - ROOM) + takes;
+                limit.ask = (limit.ask.max(from - ROOM) + takes).min(now + LONGEST_WAIT);
                 Slot::Ask(limit.ask)
             }
             Rank::NotBegun | Rank::Begun => {

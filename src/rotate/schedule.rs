@@ -63,6 +63,11 @@ impl<T> Schedule<T> {
         }
     }
 
+    /// All that is left, in no certain order.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.fresh.drain(..).chain(self.waiting.drain(..).map(|(_, work)| work))
+    }
+
     /// Everything that waits is due: there is no time left.
     pub(super) fn hurry(&mut self) {
         for (until, _) in &mut self.waiting {

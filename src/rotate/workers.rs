@@ -126,6 +126,17 @@ pub(super) fn drive(
             doing: doing.what(),
         });
     }
+    let (ended, mut waiting) = (mem::take(&mut state.ended), mem::take(&mut state.surveyed));
+    waiting.extend(state.schedule.drain());
+    drop(state);
+    for (_, mut rotation, outcome) in ended {
+        all.push(Ended::Told(tell(&mut rotation, outcome)));
+    }
+    all.extend(waiting.into_iter().map(|(_, rotation)| Ended::Abandoned {
+        names: rotation.names(),
+        count: rotation.members.len(),
+        doing: "waiting for its turn",
+    }));
     all
 }
 
