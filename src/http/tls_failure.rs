@@ -19,6 +19,7 @@ pub(super) fn tls_advice(error: &rustls::Error) -> Option<&'static str> {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Some("use a name that the certificate is for, or have it issued for this one")
             }
+            error if is_an_authority(error) => Some("have that authority issue a certificate for the server"),
             _ => None,
         },
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::NoCertificate) => {
@@ -78,8 +79,14 @@ fn certificate_reason(error: &CertificateError) -> String {
             date(not_before.as_secs()),
             date(time.as_secs())
         ),
+        error if is_an_authority(error) => "the server's certificate is that of an authority itself".into(),
         error => with_source(&rustls::Error::InvalidCertificate(error.clone())),
     }
+}
+
+/// webpki does not take it for a server's, which OpenSSL and Go do. rustls passes on the reason as an error of any kind.
+fn is_an_authority(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
 
 fn with_source(error: &rustls::Error) -> String {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +15,9 @@ use super::exec::{self, Issued, NativeToken};
 use crate::error::Fault;
 use crate::http::{self, Connection, Limits};
 use crate::sensitive::Sensitive;
+
+/// A plugin that has failed is not called again so soon: each of many requests would wait for it in its turn.
+const AFTER_FAILURE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What ends sooner than this could end on the way.
 const FRESH: Duration = Duration::seconds(10);
@@ -70,6 +74,7 @@ pub(super) struct Session {
     native: Box<NativeToken>,
     http: Arc<http::Client>,
     issued: Mutex<Option<(Shown, Option<OffsetDateTime>)>>,
+    failed: Mutex<Option<(exec::Error, Instant)>>,
 }
 
 impl fmt::Debug for Session {
@@ -93,6 +98,7 @@ impl Session {
             native,
             http,
             issued: Mutex::new(None),
+            failed: Mutex::new(None),
         }
     }
 
@@ -178,6 +184,18 @@ impl Session {
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn call(&self, plugin: &exec::Plugin, cluster: &exec::Cluster) -> Result<Issued, exec::Error> {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((error, at)) = &*failed
+            && at.elapsed() < AFTER_FAILURE
+        {
+            return Err(error.clone());
+        }
+        let issued = exec::issue(plugin, cluster, &*self.native);
+        *failed = issued.as_ref().err().map(|error| (error.clone(), Instant::now()));
+        issued
+    }
+
     fn issue(
         &self,
         issued: &mut Option<(Shown, Option<OffsetDateTime>)>,
@@ -189,7 +207,7 @@ impl Session {
             token,
             identity,
             expires_at,
-        } = exec::issue(plugin, cluster, &*self.native).map_err(Error::Exec)?;
+        } = self.call(plugin, cluster).map_err(Error::Exec)?;
         let http = match identity {
             None => Arc::clone(&self.http),
             Some(identity) => {

@@ -1,7 +1,7 @@
 //! `ecr-update` without a Secret that holds a key pair: every source of credentials that a machine may have, and whose login it
 //! becomes.
 
-use crate::support::aws::Metadata;
+use crate::support::aws::{Metadata, error_xml};
 use crate::support::program::{Program, World, under_test};
 use crate::support::script::Fault;
 use crate::support::server::Reply;
@@ -318,6 +318,40 @@ fn what_failed_once_is_not_asked_again() {
     assert_eq!((run.code, server.operations().len()), (Some(1), 1));
     let log = run.log(&world);
     assert_eq!(log[0].split_once(": ").unwrap().1, log[1].split_once(": ").unwrap().1);
+}
+
+#[test]
+fn an_overloaded_container_s_endpoint_is_asked_again() {
+    let world = world();
+    let token = world.cloud.opaque_token();
+    let server = Metadata::new(&world.cloud, "r", 3600, &token).start();
+    let overloaded = Reply::new(500, "text/plain", "internal");
+    server.script().once("GET /creds", Fault::ReplyInstead(overloaded));
+    let run = program(&world)
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/creds", server.url()))
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", &token);
+    assert_eq!(world.check(run).code, Some(0));
+    assert_eq!(server.operations().len(), 2);
+}
+
+/// Without a region of its own a role is taken where each Secret's registry is.
+#[test]
+fn a_region_whose_sts_refuses_is_no_matter_of_the_other_secrets() {
+    let world = world();
+    world.add_ambient_pull_secret("a", "us-west-2");
+    let refused = error_xml(403, "RegionDisabledException", "STS is not activated in this region");
+    world.aws.script().once("AssumeRole", Fault::ReplyInstead(refused));
+    let config = format!(
+        "[default]\nrole_arn={ROLE}\nsource_profile=x\n[profile x]\n{}",
+        keys(&world)
+    );
+    let run = world.check(
+        with_files(&world, &config, "")
+            .env("AWS_REGION", "")
+            .env("AWS_DEFAULT_REGION", ""),
+    );
+    let log = run.log(&world);
+    assert!(log[2].ends_with(": 1 refreshed, 1 failed"), "{log:#?}");
 }
 
 #[test]

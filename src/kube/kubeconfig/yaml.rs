@@ -69,6 +69,7 @@ pub(crate) fn parse(text: &str) -> Result<Value, Error> {
         open: Vec::new(),
         anchors: HashMap::new(),
         size: 0,
+        kept: 0,
     };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Error::Syntax {
@@ -89,6 +90,8 @@ struct Reader {
     anchors: HashMap<usize, (Value, usize)>,
     /// So far, aliases resolved.
     size: usize,
+    /// What the anchors stand for, together: one that holds others holds what they hold once more.
+    kept: usize,
 }
 
 struct Open {
@@ -104,8 +107,6 @@ enum Content {
         entries: Map<String, Value>,
         /// Of the entry whose value comes next.
         key: Option<Key>,
-        /// What `<<` brings in, behind what the map itself says.
-        merged: Vec<Value>,
     },
 }
 
@@ -147,7 +148,7 @@ impl Reader {
                 } else {
                     Value::String(text.into_owned())
                 };
-                self.remember(anchor, &value, 0);
+                self.remember(anchor, &value, 0)?;
                 self.add(value, at)
             }
             Event::SequenceStart(anchor, _) => self.begin(anchor, Content::List(Vec::new()), at),
@@ -155,7 +156,6 @@ impl Reader {
                 let content = Content::Map {
                     entries: Map::new(),
                     key: None,
-                    merged: Vec::new(),
                 };
                 self.begin(anchor, content, at)
             }
@@ -163,11 +163,9 @@ impl Reader {
                 let Some(open) = self.open.pop() else { return Ok(None) };
                 let value = match open.content {
                     Content::List(list) => Value::Array(list),
-                    Content::Map { entries, merged, .. } => Value::Object(
-                        with_merged(entries, merged).ok_or_else(|| unsupported("`<<` with what is no map"))?,
-                    ),
+                    Content::Map { entries, .. } => Value::Object(entries),
                 };
-                self.remember(open.anchor, &value, open.size);
+                self.remember(open.anchor, &value, open.size)?;
                 self.add(value, at)
             }
         }
@@ -199,15 +197,20 @@ impl Reader {
     }
 
     /// `before` is the size before the value began; a scalar's is all of its own.
-    fn remember(&mut self, anchor: usize, value: &Value, before: usize) {
+    fn remember(&mut self, anchor: usize, value: &Value, before: usize) -> Result<(), Error> {
         if anchor > 0 {
             let size = match value {
                 Value::Array(_) | Value::Object(_) => self.size - before,
                 Value::String(text) => 1 + text.len(),
                 Value::Null | Value::Bool(_) | Value::Number(_) => 1,
             };
+            self.kept = self.kept.saturating_add(size);
+            if self.kept > LARGEST {
+                return Err(Error::TooLarge);
+            }
             self.anchors.insert(anchor, (value.clone(), size));
         }
+        Ok(())
     }
 
     fn expects_key(&self) -> bool {
@@ -233,14 +236,17 @@ impl Reader {
         };
         match &mut open.content {
             Content::List(list) => list.push(value),
-            Content::Map { entries, key, merged } => match key.take() {
+            Content::Map { entries, key } => match key.take() {
                 None => {
                     *key = Some(Key::Named(name(value).ok_or(Error::Unsupported {
                         line: at.line(),
                         what: "a key that is a list or a map",
                     })?));
                 }
-                Some(Key::Merge) => merged.push(value),
+                Some(Key::Merge) => merge(entries, value).ok_or(Error::Unsupported {
+                    line: at.line(),
+                    what: "`<<` with what is no map",
+                })?,
                 Some(Key::Named(name)) => {
                     entries.insert(name, value);
                 }
@@ -265,21 +271,17 @@ fn name(key: Value) -> Option<String> {
     }
 }
 
-/// The map's own entries count before those that `<<` brings in, and of these the first.
-fn with_merged(mut entries: Map<String, Value>, merged: Vec<Value>) -> Option<Map<String, Value>> {
-    for value in merged {
-        let maps = match value {
-            Value::Array(maps) => maps,
-            map => vec![map],
-        };
-        for map in maps {
-            let Value::Object(map) = map else { return None };
-            for (name, value) in map {
-                entries.entry(name).or_insert(value);
-            }
-        }
+/// Brings in what `<<` names, of several maps the first one last: as for kubectl, what comes later in the file counts.
+fn merge(entries: &mut Map<String, Value>, value: Value) -> Option<()> {
+    let maps = match value {
+        Value::Array(maps) => maps,
+        map => vec![map],
+    };
+    for map in maps.into_iter().rev() {
+        let Value::Object(map) = map else { return None };
+        entries.extend(map);
     }
-    Some(entries)
+    Some(())
 }
 
 #[cfg(test)]
@@ -328,6 +330,11 @@ mod tests {
             parse(text).unwrap(),
             json!({"base": {"a": 1, "b": 2}, "more": {"a": 1, "b": 3}, "again": {"a": 1, "b": 2}})
         );
+        // As kubectl: what is brought in counts before what stands above it.
+        assert_eq!(
+            parse("- &b {a: 1}\n- &c {a: 2, d: 4}\n- {a: own, <<: [*b, *c], e: 5}\n").unwrap()[2],
+            json!({"a": 1, "d": 4, "e": 5})
+        );
         assert_eq!(
             parse("a: &a [*a]").unwrap_err().to_string(),
             "line 1: an alias inside what it names is not understood"
@@ -343,6 +350,12 @@ mod tests {
         }
         assert_eq!(parse(&bomb), Err(Error::TooLarge));
         assert_eq!(parse(&"- ".repeat(100_000)), Err(Error::TooDeep));
+        // Each anchor keeps what lies below it once more.
+        let mut nested = "[".to_owned() + &"1,".repeat(400_000) + "1]";
+        for level in 0..50 {
+            nested = format!("&a{level} [{nested}]");
+        }
+        assert_eq!(parse(&nested), Err(Error::TooLarge));
         // The parser has a limit of its own for these.
         assert!(parse(&"[".repeat(100_000)).is_err());
         let deep = format!("{}{}", "[".repeat(DEEPEST), "]".repeat(DEEPEST));
