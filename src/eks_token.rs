@@ -3,7 +3,7 @@
 
 use time::OffsetDateTime;
 
-use crate::aws::ambient::Chain;
+use crate::aws::ambient::{Chain, Sources};
 use crate::aws::assume_role::Role;
 use crate::aws::{Client, Region, eks};
 use crate::error::one_line;
@@ -47,11 +47,26 @@ pub fn token(
         )
     })?;
     let client = Client::new(http::Client::new(&aws.connection, limits), aws.endpoints.clone());
-    let found = Chain::new(aws.sources)
+    // As for the AWS CLI, the region that the arguments name counts for the role's session, too.
+    let sources = Sources {
+        region: Some(region.clone()),
+        ..aws.sources
+    };
+    let found = Chain::new(sources)
         .credentials(&client, &region, now)
         .map_err(|error| error.to_string())?;
+    let ahead = client.ahead();
+    let token = eks::token(
+        &found.credentials,
+        &aws.endpoints,
+        &region,
+        &wanted.cluster,
+        now + ahead,
+    );
     let eks::Token { token, expires_at } =
-        eks::token(&found.credentials, &aws.endpoints, &region, &wanted.cluster, now)
-            .map_err(|why| format!("the token for EKS cluster `{}`: {why}", one_line(&wanted.cluster)))?;
-    Ok(IssuedToken { token, expires_at })
+        token.map_err(|why| format!("the token for EKS cluster `{}`: {why}", one_line(&wanted.cluster)))?;
+    Ok(IssuedToken {
+        token,
+        expires_at: expires_at - ahead,
+    })
 }

@@ -96,6 +96,11 @@ impl Client {
         }
     }
 
+    /// What AWS's clock shows more than this machine's, once that was found to matter.
+    pub fn ahead(&self) -> time::Duration {
+        time::Duration::seconds(self.skew.load(Ordering::SeqCst))
+    }
+
     /// What this run has sent to AWS, for whoever repeats by itself and waits until a request may be sent.
     pub(crate) fn traffic(&self) -> &Traffic {
         &self.traffic

@@ -135,6 +135,9 @@ pub(super) fn credentials(endpoint: &Endpoint, connection: &Connection) -> Resul
     let reply = loop {
         // In ECS whoever knows the path has the credentials.
         match client.send_unlogged(&request) {
+            Ok(reply) if attempt < ATTEMPTS && (reply.status == 429 || reply.status >= 500) => {
+                std::thread::sleep(PAUSE)
+            }
             Ok(reply) => break reply,
             Err(failure) if attempt < ATTEMPTS && failure.passes() => std::thread::sleep(PAUSE),
             Err(failure) => return Err(failure.to_string()),

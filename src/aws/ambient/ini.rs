@@ -49,7 +49,11 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Section>, Error> {
     let mut indent = 0;
     for (index, line) in text.lines().enumerate() {
         let error = |what| Error { line: index + 1, what };
-        let content = without_comment(line).trim();
+        // A program may be called with `#` or `;`; to leave off what follows would call it with less.
+        let content = match line.trim() {
+            line if line.starts_with("credential_process") => line,
+            _ => without_comment(line).trim(),
+        };
         if content.is_empty() {
             continue;
         }

@@ -19,6 +19,7 @@ mod profiles;
 mod variables;
 mod words;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -70,7 +71,8 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Chain {
     sources: Sources,
-    held: Mutex<Option<Result<Found, Error>>>,
+    /// By the region whose STS was asked, where one was: that a role cannot be had in one says nothing of another.
+    held: Mutex<BTreeMap<Option<Region>, Result<Found, Error>>>,
 }
 
 impl Chain {
@@ -78,7 +80,7 @@ impl Chain {
     pub fn new(sources: Sources) -> Chain {
         Chain {
             sources,
-            held: Mutex::new(None),
+            held: Mutex::default(),
         }
     }
 
@@ -90,19 +92,14 @@ impl Chain {
     pub fn credentials(&self, client: &Client, region: &Region, now: OffsetDateTime) -> Result<Found, Error> {
         // Nothing panics while it is held; if it did, what is held would still be whole.
         let mut held = self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let last = match held.take() {
-            None => None,
-            Some(Err(error)) => {
-                *held = Some(Err(error.clone()));
-                return Err(error);
-            }
-            Some(Ok(found)) if left(&found, now).is_none_or(|left| left > MARGIN) => {
-                *held = Some(Ok(found.clone()));
-                return Ok(found);
-            }
-            Some(Ok(found)) => Some(found),
-        };
         let region = self.sources.region.as_ref().unwrap_or(region);
+        let asked = self.asks_sts().then(|| region.clone());
+        let last = match held.get(&asked) {
+            None => None,
+            Some(Err(error)) => return Err(error.clone()),
+            Some(Ok(found)) if left(found, now).is_none_or(|left| left > MARGIN) => return Ok(found.clone()),
+            Some(Ok(found)) => Some(found.clone()),
+        };
         let found = match (self.ask(client, region, now), last) {
             (Err(error), Some(last)) if left(&last, now).is_some_and(|left| left.is_positive()) => {
                 log::warn!("{error}; going on with those that are about to end");
@@ -110,22 +107,31 @@ impl Chain {
             }
             (found, _) => found,
         };
-        *held = Some(found.clone());
+        held.insert(asked, found.clone());
         found
     }
 
-    fn ask(&self, client: &Client, region: &Region, now: OffsetDateTime) -> Result<Found, Error> {
+    fn plan(&self) -> Plan<'_> {
         let Sources {
             variables,
             profiles,
             chosen,
             ..
         } = &self.sources;
-        let plan = Plan {
+        Plan {
             variables,
             profiles,
             chosen,
-        };
+        }
+    }
+
+    fn asks_sts(&self) -> bool {
+        let by_role = |source: Source| matches!(source.kind, Kind::WebIdentity { .. } | Kind::Role { .. });
+        self.sources.role.is_some() || self.plan().source().is_ok_and(|source| source.is_some_and(by_role))
+    }
+
+    fn ask(&self, client: &Client, region: &Region, now: OffsetDateTime) -> Result<Found, Error> {
+        let plan = self.plan();
         let source = plan.source()?.ok_or_else(|| Error::Nowhere {
             looked: format!("{}, and `AWS_EC2_METADATA_DISABLED` is set", plan.looked()),
         })?;

@@ -136,15 +136,6 @@ impl<'a> Profile<'a> {
             .flatten()
             .find_map(|section| text(section, option))
     }
-
-    /// Any option of which the name begins so.
-    pub(super) fn option_beginning(&self, start: &str) -> Option<&'a str> {
-        let sections = [self.credentials, self.config].into_iter().flatten();
-        sections
-            .flat_map(BTreeMap::keys)
-            .map(String::as_str)
-            .find(|name| name.starts_with(start))
-    }
 }
 
 pub(super) fn text<'a>(section: &'a Section, option: &str) -> Option<&'a str> {

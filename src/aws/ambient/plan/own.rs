@@ -30,7 +30,9 @@ pub(super) fn own_credentials(profile: &Profile<'_>) -> Result<Option<Source>, E
         origin: profile.to_string(),
         kind,
     };
-    if let Some(option) = profile.option_beginning("sso_") {
+    // Without one of these the AWS CLI goes on to the profile's keys.
+    let signs_in = ["sso_role_name", "sso_account_id"];
+    if let Some(option) = signs_in.into_iter().find(|option| profile.text(option).is_some()) {
         return Err(Error::broken(
             profile,
             format!(

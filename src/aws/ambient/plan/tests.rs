@@ -235,8 +235,8 @@ fn a_source_that_is_broken_is_never_passed_over() {
         ),
         (
             &[],
-            "sso_session=s",
-            "profile `default`: it signs in by IAM Identity Center (`sso_session`), which this program does not do; let \
+            "sso_session=s\nsso_account_id=1",
+            "profile `default`: it signs in by IAM Identity Center (`sso_account_id`), which this program does not do; let \
              `credential_process = aws configure export-credentials --profile NAME` do it in a profile of its own",
         ),
         (
