@@ -1,6 +1,7 @@
 //! Many users on made-up time: the real schedule, the real pace of probes, the real budget and rate of requests and the real
 //! decisions, with requests that take a fixed time and keys that are accepted ten seconds after they were made.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::protocol::{
@@ -49,6 +50,8 @@ struct Aws {
     /// What it would admit at once, at that time.
     left: f64,
     at: Duration,
+    /// When it refuses everything.
+    closed: Range<Duration>,
     admitted: u32,
     refused: u32,
     traffic: Traffic,
@@ -61,6 +64,7 @@ impl Aws {
             per_second,
             left: burst,
             at: Duration::ZERO,
+            closed: Duration::ZERO..Duration::ZERO,
             admitted: 0,
             refused: 0,
             traffic: Traffic::new("AWS"),
@@ -74,7 +78,7 @@ impl Aws {
         self.left = (self.left + earned).min(self.per_second.max(10.0));
         self.at = self.at.max(sent);
         for _ in 0..requests {
-            if self.left < 1.0 {
+            if self.left < 1.0 || self.closed.contains(&sent) {
                 self.refused += 1;
                 self.traffic.throttled(sent, answered, None);
                 return false;
@@ -337,4 +341,20 @@ fn throttled_users_share_what_aws_admits_and_all_of_them_finish() {
         assert!(all.at <= one.at + least.mul_f64(1.1), "{told}");
         assert!(all.longest < 3 * THIRD, "{told}");
     }
+}
+
+/// A moment at the beginning in which AWS refuses everything; after it there is room for all.
+#[test]
+fn a_throttled_moment_does_not_slow_down_the_rest_of_the_run() {
+    let free = finish(1_000, &mut Aws::admitting(f64::INFINITY, f64::INFINITY));
+    let mut aws = Aws::admitting(f64::INFINITY, f64::INFINITY);
+    aws.closed = Duration::ZERO..Duration::from_millis(200);
+    let all = finish(1_000, &mut aws);
+    assert!(aws.refused > 0);
+    assert!(
+        all.at < free.at + Duration::from_secs(40),
+        "{:?} and {:?}",
+        free.at,
+        all.at
+    );
 }
