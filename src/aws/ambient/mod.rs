@@ -172,7 +172,7 @@ impl Asker<'_> {
             origin: origin.clone(),
         };
         match kind {
-            Kind::Known(credentials) => Ok(found(credentials.clone())),
+            Kind::Known(credentials) => self.lasting(found(credentials.clone())),
             Kind::Process(command) => self.lasting(found(process::credentials(command).map_err(broken)?)),
             Kind::Container(endpoint) => self.lasting(found(
                 container::credentials(endpoint, self.connection).map_err(broken)?,

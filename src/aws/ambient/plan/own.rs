@@ -73,8 +73,10 @@ fn keys_in(profile: &Profile<'_>, section: Option<&Section>) -> Result<Option<Cr
             id,
             secret: Sensitive::new(secret.to_owned()),
         },
-        session_token: text(section, "aws_session_token")
-            .filter(|token| !token.is_empty())
+        // The older name comes first, as it does for the AWS CLI.
+        session_token: ["aws_security_token", "aws_session_token"]
+            .into_iter()
+            .find_map(|option| text(section, option).filter(|token| !token.is_empty()))
             .map(|token| Sensitive::new(token.to_owned())),
         expires_at: None,
     }))

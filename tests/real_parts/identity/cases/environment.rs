@@ -20,6 +20,25 @@ pub(super) fn environment() -> Vec<Case> {
             Some("<GIVEN>"),
         ),
         case(
+            "a session by the older name of its token",
+            &[
+                ("AWS_ACCESS_KEY_ID", "<SESSION_ID>"),
+                ("AWS_SECRET_ACCESS_KEY", "<SESSION_SECRET>"),
+                ("AWS_SECURITY_TOKEN", "<SESSION_TOKEN>"),
+                ("AWS_CREDENTIAL_EXPIRATION", "2099-01-01T00:00:00Z"),
+            ],
+            "",
+            "",
+            Some("<GIVEN>"),
+        ),
+        case(
+            "a key that has ended as its variable says",
+            &[KEY[0], KEY[1], ("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z")],
+            "",
+            "",
+            None,
+        ),
+        case(
             "a session that has ended",
             &[
                 ("AWS_ACCESS_KEY_ID", "<ENDED_ID>"),
