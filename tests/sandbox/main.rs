@@ -12,6 +12,8 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use aws_iam_credential_rotate::interrupt::Interrupt;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use support::aws::Cloud;
@@ -149,7 +151,6 @@ impl Sandbox {
         let authority = Authority::new("sandbox");
         let kube = cluster.start("127.0.0.1", authority.server(&["127.0.0.1"]));
         let files = Scratch::new();
-        files.file("ca.crt", authority.pem());
         let token = cluster.token(
             "system:serviceaccount:default:aws-iam-credential-rotate",
             &[(NAMESPACE, VERBS)],
@@ -163,7 +164,10 @@ impl Sandbox {
             "current-context": JOB,
             "clusters": [{
                 "name": "sandbox",
-                "cluster": {"server": kube.url(), "certificate-authority": "ca.crt"},
+                "cluster": {
+                    "server": kube.url(),
+                    "certificate-authority-data": STANDARD.encode(authority.pem()),
+                },
             }],
             "users": [user(JOB, token), user(ADMIN, cluster.token_for_admin())],
             "contexts": [context(JOB), context(ADMIN)],
