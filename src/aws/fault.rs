@@ -6,7 +6,7 @@ use super::credentials::SignedBy;
 use super::{Meaning, Refusal, Service, denied};
 use crate::error::Fault;
 use crate::http::{self, Delivery, Problem};
-use crate::retry::{Price, Reaction};
+use crate::retry::Reaction;
 
 /// A call that did not succeed.
 #[derive(Debug)]
@@ -82,10 +82,10 @@ impl Error {
     /// Whether the same call may succeed a moment later, and when AWS asks to be called again. It does not say whether the
     /// call may be repeated: one that makes a key must not.
     pub fn reaction(&self) -> Reaction {
-        let (passes, after) = match &self.cause {
-            Cause::NoAnswer(failure) => (failure.passes(), None),
+        match &self.cause {
+            Cause::NoAnswer(failure) => failure.reaction(),
             Cause::Refused(refusal) => match refusal.meaning() {
-                Meaning::Throttled | Meaning::RemoteFault => (true, refusal.retry_after),
+                Meaning::Throttled | Meaning::RemoteFault => Reaction::to_answer(true, refusal.retry_after),
                 Meaning::UnknownKey
                 | Meaning::WrongSecret
                 | Meaning::WrongRegion
@@ -94,26 +94,11 @@ impl Error {
                 | Meaning::SessionOver
                 | Meaning::LimitExceeded
                 | Meaning::NoSuchEntity
-                | Meaning::Other => (false, None),
+                | Meaning::Other => Reaction::GiveUp,
             },
             // An error page of something on the way, most often.
-            Cause::Unreadable { status, .. } => (*status == 429 || *status >= 500, None),
-            Cause::Unsignable(_) => (false, None),
-        };
-        if passes {
-            Reaction::Repeat {
-                after,
-                price: self.price(),
-            }
-        } else {
-            Reaction::GiveUp
-        }
-    }
-
-    fn price(&self) -> Price {
-        match &self.cause {
-            Cause::NoAnswer(failure) if matches!(failure.problem, Problem::TimedOut { .. }) => Price::TimeOut,
-            Cause::NoAnswer(_) | Cause::Refused(_) | Cause::Unreadable { .. } | Cause::Unsignable(_) => Price::Failure,
+            Cause::Unreadable { status, .. } => Reaction::to_answer(*status == 429 || *status >= 500, None),
+            Cause::Unsignable(_) => Reaction::GiveUp,
         }
     }
 

@@ -11,6 +11,7 @@ use super::connect::ConnectFailure;
 use super::proxy_failure::{ProxyFailure, ProxyProblem};
 use super::tls::TlsFailure;
 use super::tls_failure::{about_the_client, tls_advice, tls_reason};
+use crate::retry::{Price, Reaction};
 
 /// No complete answer came.
 #[derive(Debug)]
@@ -91,6 +92,28 @@ impl Failure {
             | Problem::Malformed(_) => true,
             Problem::Proxy(failure) => failure.passes(),
             Problem::Tls(_) | Problem::BodyTooLarge { .. } | Problem::BadRequest(_) => false,
+        }
+    }
+
+    /// Whether the same request may be sent again, and what that costs.
+    pub fn reaction(&self) -> Reaction {
+        if !self.passes() {
+            return Reaction::GiveUp;
+        }
+        Reaction::Repeat {
+            after: None,
+            price: match self.problem {
+                Problem::TimedOut { .. } => Price::TimeOut,
+                Problem::NameNotResolved
+                | Problem::NotConnected(_)
+                | Problem::Tls(_)
+                | Problem::Handshake(_)
+                | Problem::Proxy(_)
+                | Problem::BodyTooLarge { .. }
+                | Problem::Broken(_)
+                | Problem::Malformed(_)
+                | Problem::BadRequest(_) => Price::Failure,
+            },
         }
     }
 

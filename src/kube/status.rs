@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::{Secret, session};
 use crate::error::{Fault, one_line};
-use crate::http::{self, Delivery, Problem, Reply};
-use crate::retry::{Price, Reaction};
+use crate::http::{self, Delivery, Reply};
+use crate::retry::Reaction;
 use crate::sensitive::Sensitive;
 
 /// A request that did not succeed.
@@ -102,31 +102,12 @@ impl Cause {
     }
 
     pub(super) fn reaction(&self) -> Reaction {
-        let (passes, after) = match self {
-            Cause::Refused(refusal) => (refusal.fault().passes(), refusal.retry_after),
-            Cause::NoAnswer(failure) => (failure.passes(), None),
-            // An error page of something on the way, most often.
-            Cause::Unreadable { status, .. } => (*status == 429 || *status >= 500, None),
-            Cause::Unwritable(_) | Cause::NoCredential(_) => (false, None),
-        };
-        if passes {
-            Reaction::Repeat {
-                after,
-                price: self.price(),
-            }
-        } else {
-            Reaction::GiveUp
-        }
-    }
-
-    fn price(&self) -> Price {
         match self {
-            Cause::NoAnswer(failure) if matches!(failure.problem, Problem::TimedOut { .. }) => Price::TimeOut,
-            Cause::NoAnswer(_)
-            | Cause::Refused(_)
-            | Cause::Unreadable { .. }
-            | Cause::Unwritable(_)
-            | Cause::NoCredential(_) => Price::Failure,
+            Cause::NoAnswer(failure) => failure.reaction(),
+            Cause::Refused(refusal) => Reaction::to_answer(refusal.fault().passes(), refusal.retry_after),
+            // An error page of something on the way, most often.
+            Cause::Unreadable { status, .. } => Reaction::to_answer(*status == 429 || *status >= 500, None),
+            Cause::Unwritable(_) | Cause::NoCredential(_) => Reaction::GiveUp,
         }
     }
 }

@@ -57,6 +57,20 @@ pub enum Reaction {
     GiveUp,
 }
 
+impl Reaction {
+    /// What an answer asks for that may be another one later if it `passes`.
+    pub(crate) fn to_answer(passes: bool, after: Option<Duration>) -> Reaction {
+        if passes {
+            Reaction::Repeat {
+                after,
+                price: Price::Failure,
+            }
+        } else {
+            Reaction::GiveUp
+        }
+    }
+}
+
 /// The pause before the next attempt, or `None` when there is to be none. `after` is what the server asked for, `attempt`
 /// counts from 1, `random` is uniform over all of `u32`.
 pub fn pause(after: Option<Duration>, attempt: u32, random: u32) -> Option<Duration> {
