@@ -73,8 +73,16 @@ pub(super) struct Session {
     credential: Credential,
     native: Box<NativeToken>,
     http: Arc<http::Client>,
-    issued: Mutex<Option<(Shown, Option<OffsetDateTime>)>>,
-    failed: Mutex<Option<(exec::Error, Instant)>>,
+    issues: Mutex<Issues>,
+}
+
+/// What the plugin came to.
+#[derive(Default)]
+struct Issues {
+    /// What it issued last, and until when that is good.
+    last: Option<(Shown, Option<OffsetDateTime>)>,
+    /// How it failed, when that was the last time.
+    failed: Option<(exec::Error, Instant)>,
 }
 
 impl fmt::Debug for Session {
@@ -97,8 +105,7 @@ impl Session {
             credential,
             native,
             http,
-            issued: Mutex::new(None),
-            failed: Mutex::new(None),
+            issues: Mutex::default(),
         }
     }
 
@@ -125,10 +132,10 @@ impl Session {
                 Ok(self.shown(Some(Sensitive::new(header))))
             }
             Credential::Exec { plugin, cluster } => {
-                let mut issued = self.issued();
-                match &*issued {
+                let mut issues = self.issues();
+                match &issues.last {
                     Some((shown, expires_at)) if is_fresh(*expires_at, OffsetDateTime::now_utc()) => Ok(shown.clone()),
-                    _ => self.issue(&mut issued, plugin, cluster),
+                    _ => self.issue(&mut issues, plugin, cluster),
                 }
             }
         }
@@ -148,11 +155,11 @@ impl Session {
                 Ok(Some(shown).filter(|shown| shown.authorization != refused.authorization))
             }
             Credential::Exec { plugin, cluster } => {
-                let mut issued = self.issued();
-                match &*issued {
+                let mut issues = self.issues();
+                match &issues.last {
                     // Another thread was faster.
                     Some((shown, _)) if shown.issue != refused.issue => Ok(Some(shown.clone())),
-                    _ => self.issue(&mut issued, plugin, cluster).map(Some),
+                    _ => self.issue(&mut issues, plugin, cluster).map(Some),
                 }
             }
         }
@@ -179,35 +186,25 @@ impl Session {
         }
     }
 
-    fn issued(&self) -> MutexGuard<'_, Option<(Shown, Option<OffsetDateTime>)>> {
+    fn issues(&self) -> MutexGuard<'_, Issues> {
         // Whoever panicked had not put anything half into it.
-        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+        self.issues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call(&self, plugin: &exec::Plugin, cluster: &exec::Cluster) -> Result<Issued, exec::Error> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((error, at)) = &*failed
+    fn issue(&self, issues: &mut Issues, plugin: &exec::Plugin, cluster: &exec::Cluster) -> Result<Shown, Error> {
+        if let Some((error, at)) = &issues.failed
             && at.elapsed() < AFTER_FAILURE
         {
-            return Err(error.clone());
+            return Err(Error::Exec(error.clone()));
         }
+        let count = issues.last.as_ref().map_or(0, |(shown, _)| shown.issue);
         let issued = exec::issue(plugin, cluster, &*self.native);
-        *failed = issued.as_ref().err().map(|error| (error.clone(), Instant::now()));
-        issued
-    }
-
-    fn issue(
-        &self,
-        issued: &mut Option<(Shown, Option<OffsetDateTime>)>,
-        plugin: &exec::Plugin,
-        cluster: &exec::Cluster,
-    ) -> Result<Shown, Error> {
-        let count = issued.as_ref().map_or(0, |(shown, _)| shown.issue);
+        issues.failed = issued.as_ref().err().map(|error| (error.clone(), Instant::now()));
         let Issued {
             token,
             identity,
             expires_at,
-        } = self.call(plugin, cluster).map_err(Error::Exec)?;
+        } = issued.map_err(Error::Exec)?;
         let http = match identity {
             None => Arc::clone(&self.http),
             Some(identity) => {
@@ -223,7 +220,7 @@ impl Session {
             authorization: token.map(|token| bearer(token.expose())),
             issue: count + 1,
         };
-        *issued = Some((shown.clone(), expires_at));
+        issues.last = Some((shown.clone(), expires_at));
         Ok(shown)
     }
 
