@@ -93,14 +93,15 @@ impl Chain {
         // Nothing panics while it is held; if it did, what is held would still be whole.
         let mut held = self.held.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let region = self.sources.region.as_ref().unwrap_or(region);
-        let asked = self.asks_sts().then(|| region.clone());
+        let source = self.plan().source();
+        let asked = self.asks_sts(&source).then(|| region.clone());
         let last = match held.get(&asked) {
             None => None,
             Some(Err(error)) => return Err(error.clone()),
             Some(Ok(found)) if left(found, now).is_none_or(|left| left > MARGIN) => return Ok(found.clone()),
             Some(Ok(found)) => Some(found.clone()),
         };
-        let found = match (self.ask(client, region, now), last) {
+        let found = match (self.ask(source, client, region, now), last) {
             (Err(error), Some(last)) if left(&last, now).is_some_and(|left| left.is_positive()) => {
                 log::warn!("{error}; going on with those that are about to end");
                 Ok(last)
@@ -125,14 +126,20 @@ impl Chain {
         }
     }
 
-    fn asks_sts(&self) -> bool {
-        let by_role = |source: Source| matches!(source.kind, Kind::WebIdentity { .. } | Kind::Role { .. });
-        self.sources.role.is_some() || self.plan().source().is_ok_and(|source| source.is_some_and(by_role))
+    fn asks_sts(&self, source: &Result<Option<Source>, Error>) -> bool {
+        let by_role = |source: &Source| matches!(source.kind, Kind::WebIdentity { .. } | Kind::Role { .. });
+        self.sources.role.is_some() || matches!(source, Ok(Some(source)) if by_role(source))
     }
 
-    fn ask(&self, client: &Client, region: &Region, now: OffsetDateTime) -> Result<Found, Error> {
+    fn ask(
+        &self,
+        source: Result<Option<Source>, Error>,
+        client: &Client,
+        region: &Region,
+        now: OffsetDateTime,
+    ) -> Result<Found, Error> {
         let plan = self.plan();
-        let source = plan.source()?.ok_or_else(|| Error::Nowhere {
+        let source = source?.ok_or_else(|| Error::Nowhere {
             looked: format!("{}, and `AWS_EC2_METADATA_DISABLED` is set", plan.looked()),
         })?;
         let asker = Asker {
