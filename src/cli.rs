@@ -178,6 +178,14 @@ pub struct Typed {
     #[argh(option)]
     pub foreign_keys: Option<ForeignKeys>,
 
+    /// ecr-update: write only logins that end within this time, such as 6h, or are not what is wanted; default: all
+    #[argh(option, from_str_fn(renew_within))]
+    pub renew_within: Option<Duration>,
+
+    /// ecr-update: delete copies of Secrets in namespaces that are not wanted any more; default: report them
+    #[argh(switch)]
+    pub prune: bool,
+
     /// print the version
     #[argh(switch)]
     pub version: bool,
@@ -191,6 +199,9 @@ const SHORTEST_LOCK: Duration = Duration::from_secs(3);
 
 /// The longest life of a key that makes sense: ten years.
 const LONGEST_LIFE: Duration = Duration::from_secs(3650 * 86_400);
+
+/// How long a login to ECR lasts, by its API reference.
+const LONGEST_LOGIN: Duration = Duration::from_secs(12 * 3600);
 
 fn duration(text: &str) -> Result<Duration, String> {
     match crate::duration::parse(text) {
@@ -231,6 +242,20 @@ pub(crate) fn max_age(text: &str) -> Result<Duration, String> {
     match crate::duration::parse(text) {
         Some(length) if !length.is_zero() && length <= LONGEST_LIFE => Ok(length),
         Some(_) => Err("expected more than nothing and at most `3650d`".into()),
+        None => Err(crate::duration::EXPECTED.into()),
+    }
+}
+
+/// How much of a login's life is left when it is replaced, as an option or an annotation says it. No login lasts longer than 12
+/// hours, so that more would mean something else than what is written.
+///
+/// # Errors
+///
+/// What is expected instead.
+pub(crate) fn renew_within(text: &str) -> Result<Duration, String> {
+    match crate::duration::parse(text) {
+        Some(length) if !length.is_zero() && length <= LONGEST_LOGIN => Ok(length),
+        Some(_) => Err("expected more than nothing and at most `12h`".into()),
         None => Err(crate::duration::EXPECTED.into()),
     }
 }
@@ -348,6 +373,11 @@ mod tests {
                 "--foreign-keys",
                 &["", "yes"],
                 "expected `refuse`, `delete-inactive` or `delete`",
+            ),
+            (
+                "--renew-within",
+                &["0s", "12h1s", "1d"],
+                "expected more than nothing and at most `12h`",
             ),
             ("--lock-timeout", &["90"], crate::duration::EXPECTED),
             ("--deadline", &["15"], crate::duration::EXPECTED),

@@ -4,6 +4,7 @@
 pub mod docker_config;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -40,6 +41,10 @@ pub struct Settings {
     pub scope: Scope,
     /// The region for Secrets that name none.
     pub region: Option<Region>,
+    /// How much of a login's life is left when it is replaced, where its Secret says nothing else; `None`: all are replaced.
+    pub renew_within: Option<Duration>,
+    /// Whether copies that are not wanted any more are deleted.
+    pub prune: bool,
 }
 
 /// Refreshes every Secret in scope that has the label. What goes wrong with one is logged and counted, and keeps no other

@@ -177,7 +177,12 @@ impl Settings {
                 },
                 options: rotate_options(typed, &set),
             }),
-            Command::EcrUpdate => Job::EcrUpdate(ecr_update::Settings { scope, region }),
+            Command::EcrUpdate => Job::EcrUpdate(ecr_update::Settings {
+                scope,
+                region,
+                renew_within: typed.renew_within,
+                prune: typed.prune,
+            }),
         };
         let time = typed.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         Ok(Settings {

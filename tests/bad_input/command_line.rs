@@ -96,7 +96,8 @@ fn the_help_begins_with_what_the_program_is_for() {
                  [--certificate-authority <certificate-authority>] [--propagation-timeout <propagation-timeout>] \
                  [--request-timeout <request-timeout>] [--lock-timeout <lock-timeout>] [--deadline <deadline>] \
                  [--retire <retire>] [--grace-period <grace-period>] [--max-age <max-age>] \
-                 [--foreign-keys <foreign-keys>] [--version] [--] [<command>]",
+                 [--foreign-keys <foreign-keys>] [--renew-within <renew-within>] [--prune] \
+                 [--version] [--] [<command>]",
                 "",
                 "Rotates the IAM access keys held in Kubernetes Secrets, and refreshes ECR image-pull logins.",
                 "",
