@@ -63,10 +63,12 @@ const SETUP_SHARE: u32 = 3;
 pub enum Method {
     /// Reads.
     Get,
-    /// Calls an AWS operation.
+    /// Calls an AWS operation, or makes a Kubernetes object.
     Post,
     /// Replaces a Kubernetes object.
     Put,
+    /// Deletes a Kubernetes object; the body says on what conditions.
+    Delete,
 }
 
 impl Method {
@@ -76,6 +78,7 @@ impl Method {
             Method::Get => "GET",
             Method::Post => "POST",
             Method::Put => "PUT",
+            Method::Delete => "DELETE",
         }
     }
 }
@@ -289,7 +292,7 @@ impl Client {
         }
         match request.method {
             Method::Get => self.run_built(builder.body(())?, time),
-            Method::Post | Method::Put => {
+            Method::Post | Method::Put | Method::Delete => {
                 let mut body = InTime {
                     left: request.body.expose(),
                     until: boot_time() + time,

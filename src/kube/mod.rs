@@ -1,15 +1,18 @@
-//! The Kubernetes API, as far as Secrets need it: list, read, replace.
+//! The Kubernetes API, as far as Secrets and what they are for need it: list, read, make, replace, delete.
 
 pub mod access;
 pub mod exec;
 pub mod in_cluster;
 pub mod kubeconfig;
+mod list;
+mod namespaces;
 pub mod provenance;
 pub mod secret;
 mod secrets;
 mod server_time;
 pub mod session;
 pub mod status;
+mod what;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,14 +20,16 @@ use serde_json::Value;
 
 pub use self::access::{Access, Credential, Impersonation, Namespace, Scope};
 pub use self::exec::{EksToken, IssuedToken, NativeToken};
+pub use self::namespaces::NamespaceState;
 pub use self::provenance::{Mark, Writer};
-pub use self::secret::{Key, Secret};
+pub use self::secret::{Key, NewSecret, Secret};
 pub use self::server_time::ServerTime;
 use self::session::{Session, Shown};
 pub use self::status::{Cause, Error};
+use self::what::{Sent, What};
 use crate::clock::boot_time;
-use crate::http::{self, Limits, Method, Roots};
-use crate::retry::{self, Asking, Traffic};
+use crate::http::{self, Delivery, Limits, Method, Roots};
+use crate::retry::{self, Asking, Reaction, Traffic};
 use crate::sensitive::Sensitive;
 
 /// A client for one API server. Threads may share it.
@@ -72,10 +77,12 @@ impl Client {
         &self.traffic
     }
 
-    fn error(&self, verb: &'static str, target: String, cause: Cause) -> Error {
+    fn error(&self, what: &What, cause: Cause) -> Error {
         Error {
-            verb,
-            target,
+            what: What {
+                target: what.target.clone(),
+                ..*what
+            },
             server: self.server.clone(),
             not_accepted: self.session.not_accepted(),
             cause,
@@ -86,6 +93,41 @@ impl Client {
         let send = || self.attempt(Method::Get, path, Sensitive::new(Vec::new()));
         retry::repeat(&self.traffic, &format!("GET {path}"), send, |cause| {
             asking.permits(cause.reaction())
+        })
+    }
+
+    /// Sends a request that changes something, once; only where the server has surely not carried it out is it repeated, if
+    /// `asking` permits.
+    fn write(&self, what: &What, path: &str, sent: &Sent, asking: Asking) -> Result<http::Reply, Error> {
+        let object = match sent {
+            Sent::Secret(secret) => secret.object(),
+            Sent::Open(object) => object,
+        };
+        let body = serde_json::to_vec(object).map_err(|why| self.error(what, Cause::Unwritable(why.to_string())))?;
+        let body = Sensitive::new(body);
+        let reply = retry::repeat(
+            &self.traffic,
+            &format!("{} {}", what.verb.name(), what.target),
+            || self.attempt(what.verb.method(), path, body.clone()),
+            |cause| {
+                let surely_without_effect = match cause {
+                    Cause::NoAnswer(failure) => failure.delivery == Delivery::NotSent,
+                    Cause::Refused(refusal) => refusal.code == 429,
+                    Cause::Unreadable { .. } => false,
+                    Cause::Unwritable(_) | Cause::NoCredential(_) => true,
+                };
+                if surely_without_effect {
+                    asking.permits(cause.reaction())
+                } else {
+                    Reaction::GiveUp
+                }
+            },
+        );
+        reply.map_err(|mut cause| {
+            if let (Cause::Refused(refusal), Sent::Secret(secret)) = (&mut cause, sent) {
+                refusal.withhold_quotes(secret);
+            }
+            self.error(what, cause)
         })
     }
 
@@ -116,7 +158,7 @@ impl Client {
         let mut headers = vec![("accept", Sensitive::new("application/json".to_owned()))];
         headers.extend(shown.authorization.clone().map(|value| ("authorization", value)));
         headers.extend(self.impersonation.iter().cloned());
-        if method == Method::Put {
+        if method != Method::Get {
             headers.push(("content-type", Sensitive::new("application/json".to_owned())));
         }
         let request = http::Request {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
-use super::member;
+use super::{Namespace, member};
 use crate::sensitive::Sensitive;
 
 /// Which Secret: namespace and name.
@@ -80,23 +80,24 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A Secret that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewSecret(Secret);
+
 impl Drop for Secret {
     /// Wipes the data. The copies that the JSON parser made on its way here are beyond reach.
     fn drop(&mut self) {
-        let data = self.object.get_mut("data").and_then(Value::as_object_mut);
-        for value in data.into_iter().flat_map(Map::values_mut) {
-            if let Value::String(text) = value {
-                text.zeroize();
-            }
-        }
+        wipe(self.object.get_mut("data"));
     }
 }
 
-/// One page of a list.
-#[derive(Debug)]
-pub(super) struct Page {
-    pub(super) secrets: Vec<Secret>,
-    pub(super) next: Option<String>,
+fn wipe(data: Option<&mut Value>) {
+    let data = data.and_then(Value::as_object_mut);
+    for value in data.into_iter().flat_map(Map::values_mut) {
+        if let Value::String(text) = value {
+            text.zeroize();
+        }
+    }
 }
 
 pub(super) fn parse(body: &[u8]) -> Option<Secret> {
@@ -108,20 +109,9 @@ pub(super) fn parse(body: &[u8]) -> Option<Secret> {
     }
 }
 
-pub(super) fn parse_list(body: &[u8]) -> Option<Page> {
-    let mut list: Value = serde_json::from_slice(body).ok()?;
-    if list.get("kind")?.as_str()? != "SecretList" {
-        return None;
-    }
-    let next = member(&list, &["metadata", "continue"]).and_then(Value::as_str);
-    let next = next.filter(|next| !next.is_empty()).map(str::to_owned);
-    let secrets = match list.get_mut("items")?.take() {
-        Value::Array(items) => items.into_iter().map(from_object).collect::<Option<Vec<_>>>()?,
-        // A nil slice of Go's, which some aggregated servers send for an empty list.
-        Value::Null => Vec::new(),
-        _ => return None,
-    };
-    Some(Page { secrets, next })
+/// The Secrets of a list.
+pub(super) fn from_items(items: Vec<Value>) -> Option<Vec<Secret>> {
+    items.into_iter().map(from_object).collect()
 }
 
 fn from_object(mut object: Value) -> Option<Secret> {
@@ -217,12 +207,60 @@ impl Secret {
         }
     }
 
+    /// Whether the values under all data keys are the same.
+    pub fn has_data_of(&self, other: &Secret) -> bool {
+        self.all_data() == other.all_data()
+    }
+
+    /// Puts the data of another Secret, all of it, in the place of its own.
+    pub fn take_data_of(&mut self, other: &Secret) {
+        wipe(self.object.get_mut("data"));
+        let data = other.object.get("data").cloned().unwrap_or(Value::Null);
+        if let Some(object) = self.object.as_object_mut() {
+            object.insert("data".into(), data);
+        }
+    }
+
     /// Takes an annotation away, if it is there.
     pub fn remove_annotation(&mut self, name: &str) {
         let annotations = self.object.pointer_mut("/metadata/annotations");
         if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
             annotations.remove(name);
         }
+    }
+}
+
+impl NewSecret {
+    /// One with the name, the type and the data of `original`, in another namespace, with one label, set to `true`, and no
+    /// annotation.
+    pub fn like(original: &Secret, namespace: &Namespace, label: &str) -> NewSecret {
+        let key = Key {
+            namespace: namespace.to_string(),
+            name: original.key.name.clone(),
+        };
+        let object = serde_json::json!({
+            "kind": "Secret",
+            "apiVersion": "v1",
+            "metadata": {"name": key.name, "namespace": key.namespace, "labels": {label: "true"}},
+            "type": original.secret_type(),
+        });
+        let mut secret = Secret {
+            key,
+            uid: String::new(),
+            object,
+        };
+        secret.take_data_of(original);
+        NewSecret(secret)
+    }
+
+    /// Sets an annotation.
+    pub fn set_annotation(&mut self, name: &str, value: &str) {
+        self.0.set_annotation(name, value);
+    }
+
+    /// The object as it would be sent.
+    pub(super) fn secret(&self) -> &Secret {
+        &self.0
     }
 }
 
@@ -243,17 +281,11 @@ fn decode(value: &Value) -> Option<Sensitive<Vec<u8>>> {
 mod tests {
     use super::*;
 
-    fn list(items: &str, meta: &str) -> Option<Page> {
-        parse_list(format!(r#"{{"kind":"SecretList","metadata":{{{meta}}},"items":{items}}}"#).as_bytes())
-    }
-
     const ITEM: &str = r#"{"metadata":{"name":"s","namespace":"t","uid":"u","resourceVersion":"7"},"data":{"a":"Yg=="},"odd":{"x":1}}"#;
 
     #[test]
     fn a_change_keeps_every_other_field() {
-        let mut page = list(&format!("[{ITEM}]"), r#""continue":"abc""#).unwrap();
-        assert_eq!(page.next.as_deref(), Some("abc"));
-        let mut secret = page.secrets.pop().unwrap();
+        let mut secret = from_object(serde_json::from_str(ITEM).unwrap()).unwrap();
         secret.set_data("a", b"c");
         secret.set_data("new", b"");
         secret.set_annotation("x/y", "z");
@@ -297,14 +329,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_secrets_is_refused() {
-        assert!(list("[]", "").unwrap().secrets.is_empty());
-        assert!(list("null", "").unwrap().secrets.is_empty());
-        assert!(
-            list(r#"[{"metadata":{"name":"s","namespace":"t","uid":"u"}}]"#, "").is_none(),
-            "no resourceVersion"
-        );
-        assert!(list("{}", "").is_none());
-        assert!(parse_list(b"<html>").is_none());
+    fn a_secret_without_a_version_is_refused() {
+        let item = |text: &str| vec![serde_json::from_str(text).unwrap()];
+        assert!(from_items(item(ITEM)).is_some());
+        assert!(from_items(item(&ITEM.replace(r#","resourceVersion":"7""#, ""))).is_none());
+        assert!(from_items(item(&ITEM.replace(r#""7""#, r#""""#))).is_none());
     }
 }

@@ -1,19 +1,11 @@
 //! The requests for Secrets.
 
-use super::status::{self, Cause, Error};
-use super::{Client, Key, Scope, Secret, secret};
-use crate::http::{self, Delivery, Method};
-use crate::retry::{self, Asking, Reaction};
-use crate::sensitive::Sensitive;
-
-/// How many Secrets one page of a list holds; kubectl's own number.
-const PAGE: usize = 500;
-
-/// A list whose continue tokens keep expiring is asked for whole after this many times.
-const MOST_RESTARTS: usize = 2;
-
-/// More than this, a million Secrets, are a server that goes round in circles.
-const MOST_PAGES: usize = 2000;
+use super::list::Page;
+use super::status::{self, Error};
+use super::what::{Resource, Sent, Verb, What};
+use super::{Client, Key, NewSecret, Scope, Secret, secret};
+use crate::http;
+use crate::retry::Asking;
 
 impl Client {
     /// All Secrets in `scope` with the label `label` set to `true`, in order of namespace and name.
@@ -40,47 +32,31 @@ impl Client {
         asking: Asking,
         find: impl Fn(Secret) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
-        let error = |cause| self.error("list", format!("Secrets in {scope}"), cause);
-        let collection = match scope {
+        let what = What {
+            verb: Verb::List,
+            resource: Resource::Secrets,
+            target: format!("Secrets in {scope}"),
+        };
+        let path = match scope {
             Scope::All => "/api/v1/secrets".to_owned(),
-            Scope::One(namespace) => format!("/api/v1/namespaces/{namespace}/secrets"),
+            Scope::One(namespace) => collection(&namespace.to_string()),
         };
         let selector = format!("labelSelector={}", http::percent_encode(&format!("{label}=true")));
-        let mut restarts = 0;
-        let mut pages = 0;
         let mut found = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
-            let mut path = format!("{collection}?{selector}");
-            if restarts <= MOST_RESTARTS {
-                path += &format!("&limit={PAGE}");
+        self.list(&what, &path, &selector, asking, &mut |page| match page {
+            Page::Anew => {
+                found.clear();
+                true
             }
-            if let Some(token) = &next {
-                path += &format!("&continue={}", http::percent_encode(token));
-            }
-            let page = match self.get(&path, asking) {
-                Ok(reply) => secret::parse_list(reply.body.expose())
-                    .ok_or_else(|| error(status::unexpected(&reply, "a SecretList")))?,
-                // The pages so far show a state that is gone; a list from two states could lack what both hold.
-                Err(cause) if cause.is_expired() && next.is_some() => {
-                    restarts += 1;
-                    found.clear();
-                    next = None;
-                    continue;
+            Page::Items(items) => match secret::from_items(items) {
+                Some(secrets) => {
+                    found.extend(secrets.into_iter().filter_map(&find));
+                    true
                 }
-                Err(cause) => return Err(error(cause)),
-            };
-            found.extend(page.secrets.into_iter().filter_map(&find));
-            pages += 1;
-            next = page.next;
-            if next.is_none() {
-                return Ok(found);
-            }
-            if pages == MOST_PAGES {
-                let what = format!("the list has more than {MOST_PAGES} pages");
-                return Err(error(Cause::Unreadable { status: 200, what }));
-            }
-        }
+                None => false,
+            },
+        })?;
+        Ok(found)
     }
 
     /// One Secret.
@@ -89,9 +65,11 @@ impl Client {
     ///
     /// As for every request.
     pub fn get_secret(&self, key: &Key, asking: Asking) -> Result<Secret, Error> {
-        let error = |cause| self.error("get", key.to_string(), cause);
-        let reply = self.get(&path_of(key), asking).map_err(error)?;
-        secret::parse(reply.body.expose()).ok_or_else(|| error(status::unexpected(&reply, "a Secret")))
+        let what = What::secret(Verb::Get, key);
+        let reply = self
+            .get(&path_of(key), asking)
+            .map_err(|cause| self.error(&what, cause))?;
+        self.secret_in(&what, &reply)
     }
 
     /// Replaces a Secret, provided that nobody else has since it was read. It is sent once; only where the server has
@@ -102,38 +80,53 @@ impl Client {
     /// [`Fault::Conflict`](crate::error::Fault::Conflict) when somebody else was first,
     /// [`Fault::OutcomeUnknown`](crate::error::Fault::OutcomeUnknown) when it may or may not have been stored.
     pub fn update_secret(&self, secret: &Secret, asking: Asking) -> Result<Secret, Error> {
-        let error = |cause| self.error("update", secret.key.to_string(), cause);
-        let body = serde_json::to_vec(secret.object()).map_err(|why| error(Cause::Unwritable(why.to_string())))?;
-        let body = Sensitive::new(body);
-        let path = path_of(&secret.key);
-        let reply = retry::repeat(
-            &self.traffic,
-            &format!("update {}", secret.key),
-            || self.attempt(Method::Put, &path, body.clone()),
-            |cause| {
-                let surely_without_effect = match cause {
-                    Cause::NoAnswer(failure) => failure.delivery == Delivery::NotSent,
-                    Cause::Refused(refusal) => refusal.code == 429,
-                    Cause::Unreadable { .. } => false,
-                    Cause::Unwritable(_) | Cause::NoCredential(_) => true,
-                };
-                if surely_without_effect {
-                    asking.permits(cause.reaction())
-                } else {
-                    Reaction::GiveUp
-                }
-            },
-        );
-        let reply = reply.map_err(|mut cause| {
-            if let Cause::Refused(refusal) = &mut cause {
-                refusal.withhold_quotes(secret);
-            }
-            error(cause)
-        })?;
-        secret::parse(reply.body.expose()).ok_or_else(|| error(status::unexpected(&reply, "a Secret")))
+        let what = What::secret(Verb::Update, &secret.key);
+        let reply = self.write(&what, &path_of(&secret.key), &Sent::Secret(secret), asking)?;
+        self.secret_in(&what, &reply)
+    }
+
+    /// Makes a Secret, provided that there is none of its name. It is sent as [`Client::update_secret`] sends.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Conflict`](crate::error::Fault::Conflict) when there is one, [`Fault::NotFound`](crate::error::Fault::NotFound)
+    /// when there is no such namespace, [`Fault::OutcomeUnknown`](crate::error::Fault::OutcomeUnknown) when it may or may not
+    /// have been stored.
+    pub fn create_secret(&self, new: &NewSecret, asking: Asking) -> Result<Secret, Error> {
+        let secret = new.secret();
+        let what = What::secret(Verb::Create, &secret.key);
+        let reply = self.write(&what, &collection(&secret.key.namespace), &Sent::Secret(secret), asking)?;
+        self.secret_in(&what, &reply)
+    }
+
+    /// Deletes a Secret, provided that it is still what was read: the same one, and not changed since. It is sent as
+    /// [`Client::update_secret`] sends.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Conflict`](crate::error::Fault::Conflict) when it is another one or has changed,
+    /// [`Fault::NotFound`](crate::error::Fault::NotFound) when there is none,
+    /// [`Fault::OutcomeUnknown`](crate::error::Fault::OutcomeUnknown) when it may or may not be gone.
+    pub fn delete_secret(&self, secret: &Secret, asking: Asking) -> Result<(), Error> {
+        let what = What::secret(Verb::Delete, &secret.key);
+        let options = serde_json::json!({
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "preconditions": {"uid": secret.uid, "resourceVersion": secret.resource_version()},
+        });
+        self.write(&what, &path_of(&secret.key), &Sent::Open(options), asking)?;
+        Ok(())
+    }
+
+    fn secret_in(&self, what: &What, reply: &http::Reply) -> Result<Secret, Error> {
+        secret::parse(reply.body.expose()).ok_or_else(|| self.error(what, status::unexpected(reply, "a Secret")))
     }
 }
 
+fn collection(namespace: &str) -> String {
+    format!("/api/v1/namespaces/{namespace}/secrets")
+}
+
 fn path_of(key: &Key) -> String {
-    format!("/api/v1/namespaces/{}/secrets/{}", key.namespace, key.name)
+    format!("{}/{}", collection(&key.namespace), key.name)
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::what::{Resource, Verb, What};
 use super::{Secret, session};
 use crate::error::{Fault, one_line};
 use crate::http::{self, Delivery, Reply};
@@ -16,10 +18,8 @@ use crate::sensitive::Sensitive;
 /// A request that did not succeed.
 #[derive(Debug)]
 pub struct Error {
-    /// The verb as RBAC names it.
-    pub(super) verb: &'static str,
-    /// What it was about: `namespace/name`, or a list.
-    pub(super) target: String,
+    /// What was asked.
+    pub(super) what: What,
     /// The server that was asked.
     pub(super) server: String,
     /// What to say when what the request showed of its sender is not accepted.
@@ -55,8 +55,13 @@ pub struct Refusal {
     pub code: u16,
     reason: String,
     message: String,
+    /// The namespace is being deleted, so that nothing can be made in it.
+    terminating: bool,
     retry_after: Option<Duration>,
 }
+
+/// The cause that the API server gives in the details of its refusal (`NamespaceTerminatingCause` in `k8s.io/api/core/v1`).
+const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 
 /// What is shorter than this is found in any message by chance, and is no secret.
 const SHORTEST_QUOTE: usize = 8;
@@ -69,12 +74,15 @@ pub(super) fn cause(reply: &Reply) -> Cause {
         reason: String,
         #[serde(default)]
         message: String,
+        #[serde(default)]
+        details: Value,
     }
     match serde_json::from_slice::<Status>(reply.body.expose()) {
         Ok(status) if status.kind == "Status" => Cause::Refused(Box::new(Refusal {
             code: reply.status,
             reason: one_line(&status.reason),
             message: one_line(&status.message),
+            terminating: has_cause(&status.details, NAMESPACE_TERMINATING),
             retry_after: reply.retry_after(),
         })),
         // The flow control filter answers in plain text.
@@ -82,10 +90,20 @@ pub(super) fn cause(reply: &Reply) -> Cause {
             code: 429,
             reason: "TooManyRequests".into(),
             message: String::new(),
+            terminating: false,
             retry_after: reply.retry_after(),
         })),
         _ => unexpected(reply, "a Status of the Kubernetes API"),
     }
+}
+
+fn has_cause(details: &Value, reason: &str) -> bool {
+    let causes = details.get("causes").and_then(Value::as_array);
+    causes.is_some_and(|causes| {
+        causes
+            .iter()
+            .any(|cause| cause.get("reason").is_some_and(|it| it == reason))
+    })
 }
 
 /// An answer that is not what an API server sends.
@@ -137,9 +155,16 @@ impl Refusal {
         }
     }
 
+    /// Whether it is RBAC that refuses. An admission webhook, a quota and a namespace that is being deleted also come as 403, and
+    /// their own messages must do.
+    fn is_by_rbac(&self) -> bool {
+        self.code == 403 && !self.terminating && self.message.contains(" cannot ")
+    }
+
     fn fault(&self) -> Fault {
         match self.code {
             401 => Fault::Credentials,
+            403 if self.terminating => Fault::Refused,
             403 => Fault::AccessDenied,
             404 => Fault::NotFound,
             409 => Fault::Conflict,
@@ -157,9 +182,19 @@ impl Error {
         self.cause.reaction()
     }
 
+    /// Whether a right is missing that a Role or a ClusterRole would give.
+    pub fn is_denied_by_rbac(&self) -> bool {
+        matches!(&self.cause, Cause::Refused(refusal) if refusal.is_by_rbac())
+    }
+
+    /// Whether the namespace is being deleted, so that nothing can be made in it.
+    pub fn is_namespace_terminating(&self) -> bool {
+        matches!(&self.cause, Cause::Refused(refusal) if refusal.terminating)
+    }
+
     /// Who is at fault.
     pub fn fault(&self) -> Fault {
-        let writes = self.verb == "update";
+        let writes = self.what.verb.writes();
         let unless_written = |fault| if writes { Fault::OutcomeUnknown } else { fault };
         match &self.cause {
             Cause::Refused(refusal) => match refusal.fault() {
@@ -187,6 +222,7 @@ impl Error {
             Cause::Unreadable { status, .. } if *status >= 500 => return Some("run again later".into()),
             Cause::Unreadable { .. } | Cause::Unwritable(_) | Cause::NoCredential(_) => return None,
         };
+        let verb = self.what.verb;
         match refusal.code {
             401 => Some(self.not_accepted.into()),
             403 if refusal.message.contains(" cannot impersonate resource ") => Some(
@@ -194,24 +230,28 @@ impl Error {
                  ClusterRoleBinding, or leave `--as` out"
                     .into(),
             ),
-            // RBAC's words. An admission webhook also answers 403, and its own message must do.
-            403 if refusal.message.contains(" cannot ") && refusal.message.ends_with(" at the cluster scope") => {
-                Some(format!(
-                    "grant the verb `{}` on `secrets` by a ClusterRole and a ClusterRoleBinding, or name a namespace",
-                    self.verb
-                ))
-            }
-            403 if refusal.message.contains(" cannot ") => Some(format!(
-                "grant the verb `{}` on `secrets` by a Role and a RoleBinding",
-                self.verb
-            )),
-            404 if self.verb == "list" => Some("see that the address is that of a Kubernetes API server".into()),
+            403 if refusal.is_by_rbac() => Some(self.grant(refusal.message.ends_with(" at the cluster scope"))),
+            404 if verb == Verb::List => Some("see that the address is that of a Kubernetes API server".into()),
             404 => Some("it was deleted meanwhile; make it again if it is still wanted".into()),
+            409 if verb == Verb::Create => Some("somebody else has just made it: see who, and run again".into()),
             409 => Some("somebody else keeps changing it: see who, and run again".into()),
-            422 => Some("correct the Secret, or the policy that forbids it, and run again".into()),
-            429 | 500..=599 if self.verb != "update" => Some("run again later".into()),
+            422 => Some(format!(
+                "correct the {}, or the policy that forbids it, and run again",
+                self.what.resource.kind()
+            )),
+            429 | 500..=599 if !verb.writes() => Some("run again later".into()),
             _ => None,
         }
+    }
+
+    fn grant(&self, cluster_wide: bool) -> String {
+        let What { verb, resource, .. } = &self.what;
+        let by = match (cluster_wide, resource) {
+            (false, _) => "a Role and a RoleBinding",
+            (true, Resource::Secrets) => "a ClusterRole and a ClusterRoleBinding, or name a namespace",
+            (true, Resource::Namespaces) => "a ClusterRole and a ClusterRoleBinding",
+        };
+        format!("grant the verb `{}` on `{}` by {by}", verb.name(), resource.name())
     }
 }
 
@@ -220,7 +260,10 @@ impl fmt::Display for Error {
         write!(
             f,
             "Kubernetes: {} {} at {}: {}",
-            self.verb, self.target, self.server, self.cause
+            self.what.verb.name(),
+            self.what.target,
+            self.server,
+            self.cause
         )?;
         match self.advice() {
             Some(advice) => write!(f, "; {advice}"),
