@@ -1,7 +1,9 @@
 //! The job `ecr-update`: a fresh ECR login for every image-pull Secret, one AWS call for each pair of credential and
 //! region.
 
+pub mod copies;
 pub mod docker_config;
+pub mod patterns;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -148,6 +148,11 @@ impl Namespace {
             Err(NoNamespace(crate::error::one_line(text)))
         }
     }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for Namespace {

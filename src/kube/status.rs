@@ -192,6 +192,17 @@ impl Error {
         matches!(&self.cause, Cause::Refused(refusal) if refusal.terminating)
     }
 
+    /// What happened, for whoever knows better what to do about it.
+    pub fn without_advice(&self) -> String {
+        let What { verb, target, .. } = &self.what;
+        format!(
+            "Kubernetes: {} {target} at {}: {}",
+            verb.name(),
+            self.server,
+            self.cause
+        )
+    }
+
     /// Who is at fault.
     pub fn fault(&self) -> Fault {
         let writes = self.what.verb.writes();
@@ -257,14 +268,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Kubernetes: {} {} at {}: {}",
-            self.what.verb.name(),
-            self.what.target,
-            self.server,
-            self.cause
-        )?;
+        f.write_str(&self.without_advice())?;
         match self.advice() {
             Some(advice) => write!(f, "; {advice}"),
             None => Ok(()),

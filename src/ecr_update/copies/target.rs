@@ -1,0 +1,176 @@
+//! One copy: what is there, what becomes of it, and the requests for that.
+
+use super::{COPY_OF, LABEL};
+use crate::ecr_update::EXPIRES_AT;
+use crate::error::{Fault, one_line};
+use crate::kube::{self, Key, Namespace, NewSecret, Secret};
+use crate::retry::Asking;
+
+/// How often a copy is looked at again before others who write it too are given up on.
+const MOST_LOOKS: u32 = 3;
+
+/// A place for a copy.
+pub(super) struct Target<'a> {
+    original: &'a Secret,
+    pub(super) namespace: Namespace,
+    pub(super) key: Key,
+}
+
+/// What became of a target.
+pub(super) enum Kept {
+    /// There is a copy with the original's data.
+    Good { copy: Box<Secret>, change: Change },
+    /// The namespace is being deleted, which is nobody's mistake.
+    Leaving,
+    /// The namespace is gone.
+    Gone,
+    /// There is none, or an old one.
+    Failed(String),
+    /// As [`Kept::Failed`], for want of a right.
+    Denied(kube::Error),
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    None,
+    Made,
+    Updated,
+}
+
+/// What there is to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Make,
+    Update,
+    Nothing,
+    Refuse(String),
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn new(original: &'a Secret, namespace: Namespace) -> Target<'a> {
+        let key = Key {
+            namespace: namespace.to_string(),
+            name: original.key.name.clone(),
+        };
+        Target {
+            original,
+            namespace,
+            key,
+        }
+    }
+
+    /// Brings the copy to the original's data, beginning with what is known to be there. Where somebody else was faster or an
+    /// answer was lost, what is there is read and judged anew.
+    pub(super) fn keep(&self, kube: &kube::Client, mut there: Option<Secret>) -> Kept {
+        let mut change = Change::None;
+        let mut looks = 0;
+        loop {
+            let written = match (self.step(there.as_ref()), there) {
+                (Step::Refuse(why), _) => return Kept::Failed(why),
+                (Step::Nothing, Some(copy)) => {
+                    let copy = Box::new(copy);
+                    return Kept::Good { copy, change };
+                }
+                (Step::Update, Some(copy)) => {
+                    change = Change::Updated;
+                    kube.update_secret(&self.renewed(copy), Asking::Patiently)
+                }
+                (Step::Make, _) | (Step::Nothing | Step::Update, None) => {
+                    change = Change::Made;
+                    kube.create_secret(&self.new_copy(), Asking::Patiently)
+                }
+            };
+            let error = match written {
+                Ok(copy) if self.step(Some(&copy)) == Step::Nothing => {
+                    let copy = Box::new(copy);
+                    return Kept::Good { copy, change };
+                }
+                Ok(_) => {
+                    return Kept::Failed(
+                        "the copy was not stored as it was sent, perhaps changed by an admission webhook".into(),
+                    );
+                }
+                Err(error) => error,
+            };
+            match error.fault() {
+                Fault::Conflict | Fault::OutcomeUnknown if looks < MOST_LOOKS => {}
+                // Of a namespace, when a copy was to be made; else of a copy that somebody deleted.
+                Fault::NotFound if change == Change::Made => return Kept::Gone,
+                Fault::NotFound if looks < MOST_LOOKS => {}
+                _ => return self.gave_up(error),
+            }
+            looks += 1;
+            log::debug!("{}: {error}; looking at what is there", self.key);
+            there = match kube.get_secret(&self.key, Asking::Patiently) {
+                Ok(found) => Some(found),
+                Err(error) if error.fault() == Fault::NotFound => None,
+                Err(error) => return self.gave_up(error),
+            };
+        }
+    }
+
+    fn gave_up(&self, error: kube::Error) -> Kept {
+        if error.is_namespace_terminating() {
+            Kept::Leaving
+        } else if error.is_denied_by_rbac() {
+            Kept::Denied(error)
+        } else {
+            Kept::Failed(error.to_string())
+        }
+    }
+
+    fn step(&self, there: Option<&Secret>) -> Step {
+        let Some(copy) = there else {
+            return Step::Make;
+        };
+        let original = self.original;
+        let owner = copy.annotation(COPY_OF).filter(|_| copy.has_label(LABEL));
+        if owner != Some(&original.key.to_string()) {
+            let what = match owner {
+                Some(other) => format!("a copy of {}, not of {}", one_line(other), original.key),
+                None => format!("no copy of {}", original.key),
+            };
+            return Step::Refuse(format!(
+                "is there and is {what}: it is left alone; rename one of the two, or delete it"
+            ));
+        }
+        if copy.secret_type() != original.secret_type() {
+            return Step::Refuse(format!(
+                "has the type `{}` and its original {} `{}`, and the type of a Secret cannot be changed: delete this copy, and the \
+                 next run makes it anew",
+                one_line(copy.secret_type()),
+                original.key,
+                one_line(original.secret_type())
+            ));
+        }
+        if copy.has_data_of(original) && copy.annotation(EXPIRES_AT) == original.annotation(EXPIRES_AT) {
+            Step::Nothing
+        } else if copy.is_immutable() {
+            Step::Refuse(format!(
+                "is immutable and not what {} is now: delete this copy, and the next run makes it anew",
+                original.key
+            ))
+        } else {
+            Step::Update
+        }
+    }
+
+    fn new_copy(&self) -> NewSecret {
+        let mut copy = NewSecret::like(self.original, &self.namespace, LABEL);
+        copy.set_annotation(COPY_OF, &self.original.key.to_string());
+        if let Some(expires_at) = self.original.annotation(EXPIRES_AT) {
+            copy.set_annotation(EXPIRES_AT, expires_at);
+        }
+        copy
+    }
+
+    fn renewed(&self, mut copy: Secret) -> Secret {
+        copy.take_data_of(self.original);
+        match self.original.annotation(EXPIRES_AT) {
+            Some(expires_at) => copy.set_annotation(EXPIRES_AT, expires_at),
+            None => copy.remove_annotation(EXPIRES_AT),
+        }
+        copy
+    }
+}
