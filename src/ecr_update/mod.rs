@@ -11,6 +11,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use self::copies::{Copies, Wish};
+use self::patterns::Patterns;
 use crate::aws::ecr::{self, Login};
 use crate::aws::{self, AccessKeyId, KeyPair, Meaning, Region, ambient};
 use crate::error::Fault;
@@ -72,17 +74,45 @@ pub fn run(
         logins: BTreeMap::new(),
         ambient_logins: BTreeMap::new(),
     };
+    let copies = Copies::default();
+    let mut wishes = BTreeMap::new();
     for secret in secrets {
         let name = secret.key.clone();
+        // Whatever goes wrong before it is known leaves the copies that there are.
+        wishes.insert(name.clone(), Wish::Unknown);
         if interrupt.is_set() {
             log::error!("{name}: stopped by a signal; nothing was done; run again");
             tally.failed(1);
             continue;
         }
+        let wish = match wish(&secret) {
+            Ok(wish) => wish,
+            Err(why) => {
+                log::error!("{name}: {why}");
+                tally.failed(1);
+                continue;
+            }
+        };
         match refresh(&mut logins, settings, secret) {
-            Ok(line) => {
-                log::info!("{name}: {line}");
-                tally.done(1);
+            Ok((line, stored)) => {
+                let spread = match &wish {
+                    Wish::In(patterns) => Some(copies.spread(kube, interrupt, &stored, patterns)),
+                    Wish::Nothing | Wish::Unknown => None,
+                };
+                wishes.insert(name.clone(), wish);
+                match spread {
+                    Some(spread) => {
+                        log::info!("{name}: {line}; {spread}");
+                        match spread.failed {
+                            0 => tally.done(1),
+                            _ => tally.failed(1),
+                        }
+                    }
+                    None => {
+                        log::info!("{name}: {line}");
+                        tally.done(1);
+                    }
+                }
             }
             Err(why) => {
                 log::error!("{name}: {why}");
@@ -90,10 +120,27 @@ pub fn run(
             }
         }
     }
+    let left = copies.leftovers(kube, interrupt, &settings.scope, &wishes, settings.prune);
+    tally.failed(left.failed);
     Ok(tally)
 }
 
-fn refresh(logins: &mut Logins<'_>, settings: &Settings, secret: Secret) -> Result<String, String> {
+fn wish(secret: &Secret) -> Result<Wish, String> {
+    if let Some(original) = copies::is_copy(secret) {
+        return Err(format!(
+            "is a copy of {}: take the label `{LABEL}` off it",
+            crate::error::one_line(original)
+        ));
+    }
+    match secret.annotation(copies::NAMESPACES) {
+        None => Ok(Wish::Nothing),
+        Some(text) => Patterns::parse(text)
+            .map(Wish::In)
+            .map_err(|error| format!("annotation `{}`: {error}", copies::NAMESPACES)),
+    }
+}
+
+fn refresh(logins: &mut Logins<'_>, settings: &Settings, secret: Secret) -> Result<(String, Secret), String> {
     if secret.is_immutable() {
         return Err("the Secret is immutable; replace it by one without `immutable: true`".into());
     }
@@ -113,11 +160,9 @@ fn refresh(logins: &mut Logins<'_>, settings: &Settings, secret: Secret) -> Resu
         .expires_at
         .format(&Rfc3339)
         .map_err(|error| format!("`expiresAt` is no time: {error}"))?;
-    store(logins.kube, secret, &login, &expires_at)?;
-    Ok(format!(
-        "login to {} with key {key} is valid until {expires_at}",
-        login.registry
-    ))
+    let stored = store(logins.kube, secret, &login, &expires_at)?;
+    let line = format!("login to {} with key {key} is valid until {expires_at}", login.registry);
+    Ok((line, stored))
 }
 
 /// The Secret with the key pair. An annotation that is there but empty is a mistake: it does not mean this machine's own
@@ -152,7 +197,7 @@ fn region(secret: &Secret, default: Option<&Region>) -> Result<Region, String> {
 
 /// Merges the login and writes it, again on a fresh copy where somebody else was faster. The value is made anew from what
 /// the Secret then holds, so nothing of theirs is lost.
-fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &str) -> Result<(), String> {
+fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &str) -> Result<Secret, String> {
     let mut writes = 0;
     loop {
         let current = secret.data(DOCKER_CONFIG);
@@ -161,13 +206,13 @@ fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &st
         // What an earlier write, thought lost, has stored.
         let stored = current.as_ref() == Some(&merged) && secret.annotation(EXPIRES_AT) == Some(expires_at);
         if writes > 0 && stored {
-            return Ok(());
+            return Ok(secret);
         }
         secret.set_data(DOCKER_CONFIG, merged.expose());
         secret.set_annotation(EXPIRES_AT, expires_at);
         writes += 1;
         let error = match kube.update_secret(&secret, Asking::Patiently) {
-            Ok(stored) if stored.data(DOCKER_CONFIG).as_ref() == Some(&merged) => return Ok(()),
+            Ok(stored) if stored.data(DOCKER_CONFIG).as_ref() == Some(&merged) => return Ok(stored),
             Ok(_) => {
                 return Err("the login was not stored as it was sent, perhaps changed by an admission webhook".into());
             }

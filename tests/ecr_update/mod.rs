@@ -1,5 +1,6 @@
 //! Stories of `ecr-update`: the ordinary one request by request, and one for each thing that can go wrong on the way.
 
+mod copies;
 mod ordinary;
 
 use base64::Engine;

@@ -50,8 +50,12 @@ impl Copies {
         let mut result = Leftovers::default();
         let found = {
             let mut known = self.known();
-            if known.copies.is_none() && !prune && *scope != Scope::All {
-                return result;
+            match &known.copies {
+                // An original that asked for copies has been told, and has failed.
+                Some(Err(_)) => return result,
+                Some(Ok(_)) => {}
+                None if prune || *scope == Scope::All => {}
+                None => return result,
             }
             known.read_copies(kube).map(|copies| {
                 let left = copies.values().filter_map(|copy| Leftover::of(copy, scope, originals));
@@ -60,7 +64,6 @@ impl Copies {
         };
         let found = match found {
             Ok(found) => found,
-            // Whoever spreads has said so already.
             Err(why) => {
                 log::error!("copies that are not wanted any more were not looked for: {why}");
                 result.failed = 1;
