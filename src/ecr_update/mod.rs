@@ -9,6 +9,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use self::docker_config::{Entry, Form};
 use crate::aws::ecr::{self, Login};
 use crate::aws::{self, AccessKeyId, KeyPair, Meaning, Region, ambient};
 use crate::error::Fault;
@@ -154,7 +155,12 @@ fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &st
     let mut writes = 0;
     loop {
         let current = secret.data(DOCKER_CONFIG);
-        let merged = docker_config::merge(current.as_ref().map(|value| value.expose().as_slice()), login);
+        let entry = Entry {
+            host: login.registry.clone(),
+            authorization: login.authorization.clone(),
+        };
+        let bytes = current.as_ref().map(|value| value.expose().as_slice());
+        let merged = docker_config::merge(Form::Wrapped, bytes, &[entry]);
         let merged = merged.map_err(|error| error.to_string())?;
         // What an earlier write, thought lost, has stored.
         let stored = current.as_ref() == Some(&merged) && secret.annotation(EXPIRES_AT) == Some(expires_at);

@@ -133,20 +133,22 @@ fn with_value(kind: &str, key: &str, value: &str) -> World {
 
 #[test]
 fn a_docker_configuration_that_is_no_object_is_left_as_it_is() {
-    for bad in [
-        "not JSON",
-        "{",
-        "[]",
-        "\"{}\"",
-        "null",
-        "{\"auths\": {}} x",
-        "e30=",
-        "\u{feff}{}",
+    for (bad, place) in [
+        ("not JSON", " (line 1, column 2)"),
+        ("{", " (line 1, column 1)"),
+        ("[]", ""),
+        ("\"{}\"", ""),
+        ("null", ""),
+        ("{\"auths\": {}} x", " (line 1, column 15)"),
+        ("e30=", " (line 1, column 1)"),
+        ("\u{feff}{}", " (line 1, column 1)"),
     ] {
         let world = with_value("Opaque", ".dockerconfigjson", bad);
         ecr_update_refuses(
             &world,
-            "the value of `.dockerconfigjson` is no JSON object; it is left as it is: mend it, or set it to `{}`",
+            &format!(
+                "the value of `.dockerconfigjson` is no JSON object{place}; it is left as it is: mend it, or set it to `{{}}`"
+            ),
         );
     }
 }
