@@ -8,6 +8,8 @@
 
 mod json;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;
@@ -50,7 +52,7 @@ pub enum Form {
 
 impl Form {
     /// The key in a Secret's data that has a configuration of this form.
-    pub fn data_key(self) -> &'static str {
+    pub const fn data_key(self) -> &'static str {
         match self {
             Form::Wrapped => ".dockerconfigjson",
             Form::Legacy => ".dockercfg",
