@@ -6,14 +6,14 @@ use crate::error::one_line;
 
 /// Patterns such as `team-*,!team-x`. A namespace matches if one without `!` does and none with `!`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Patterns {
+pub(super) struct Patterns {
     wanted: Vec<String>,
     unwanted: Vec<String>,
 }
 
 /// Why a text is no list of patterns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadPatterns {
+pub(super) enum BadPatterns {
     /// Nothing stands between two commas, behind a `!`, or at all.
     Empty,
     /// There is no pattern without `!`.
@@ -44,7 +44,7 @@ impl Patterns {
     /// # Errors
     ///
     /// What cannot be meant.
-    pub fn parse(text: &str) -> Result<Patterns, BadPatterns> {
+    pub(super) fn parse(text: &str) -> Result<Patterns, BadPatterns> {
         let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
         for item in text.split(',').map(str::trim) {
             let (pattern, list) = match item.strip_prefix('!') {
@@ -66,13 +66,13 @@ impl Patterns {
     }
 
     /// Whether a namespace of that name is meant.
-    pub fn matches(&self, namespace: &str) -> bool {
+    pub(super) fn matches(&self, namespace: &str) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, namespace));
         any(&self.wanted) && !any(&self.unwanted)
     }
 
     /// The patterns without `!` that match none of these namespaces.
-    pub fn unmatched(&self, namespaces: &[&str]) -> Vec<&str> {
+    pub(super) fn unmatched(&self, namespaces: &[&str]) -> Vec<&str> {
         let idle = |pattern: &&String| !namespaces.iter().any(|namespace| matches(pattern, namespace));
         self.wanted.iter().filter(idle).map(String::as_str).collect()
     }

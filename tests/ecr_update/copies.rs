@@ -161,6 +161,44 @@ fn the_next_login_reaches_the_copies_and_what_others_put_on_them_stays() {
 }
 
 #[test]
+fn nothing_is_written_where_the_logins_last_and_the_copies_are_as_they_should_be() {
+    let world = world_of_teams("team-*,!team-x");
+    assert_eq!(world.run(&["ecr-update"]).code, Some(0));
+    let secrets = || {
+        ["t", "team-a", "team-b"].map(|namespace| {
+            let secret = world.cluster.secret(namespace, "pull").unwrap();
+            secret["metadata"]["resourceVersion"].clone()
+        })
+    };
+    let before = secrets();
+    world.kube.forget();
+    let run = world.run(&["ecr-update", "--renew-within=6h"]);
+    assert_eq!((run.code, told(&world, &run)), (Some(0), Vec::new()));
+    assert_eq!(counts(&world, &run), "0 made, 0 updated, 2 unchanged");
+    assert_eq!(secrets(), before);
+    let requests = world.kube.operations();
+    assert!(
+        requests.iter().all(|request| request.starts_with("GET ")),
+        "{requests:?}"
+    );
+    assert_eq!(requests[requests.len() - 2..], LISTS);
+
+    // What is missing or was changed is put right, and nothing else.
+    world.cluster.remove("team-a", "pull");
+    world.kube.forget();
+    let run = world.run(&["ecr-update", "--renew-within=6h"]);
+    assert_eq!(counts(&world, &run), "1 made, 0 updated, 1 unchanged");
+    assert_copied(&world, "team-a");
+    world.cluster.edit("team-b", "pull", &|copy| {
+        copy["data"][".dockerconfigjson"] = json!("e30=");
+        copy["metadata"]["annotations"]["aws-ecr-updater/expires-at"] = json!("never");
+    });
+    let run = world.run(&["ecr-update", "--renew-within=6h"]);
+    assert_eq!(counts(&world, &run), "0 made, 1 updated, 1 unchanged");
+    assert_copied(&world, "team-b");
+}
+
+#[test]
 fn fifty_namespaces_cost_two_lists_and_one_write_each() {
     let world = world_of_teams("many-*");
     let names: Vec<String> = (10..60).map(|number| format!("many-{number}")).collect();

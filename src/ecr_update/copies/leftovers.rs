@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{COPY_OF, Copies, NAMESPACES, in_words};
-use crate::ecr_update;
+use super::{Copies, in_words};
+use crate::ecr_update::annotations::{COPY, COPY_OF, LABEL, NAMESPACES};
 use crate::ecr_update::patterns::Patterns;
 use crate::error::Fault;
 use crate::interrupt::Interrupt;
@@ -15,7 +15,7 @@ const MOST_DELETES: u32 = 3;
 
 /// Which copies an original wants, as this run found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub(crate) enum Wish {
     /// None: it has no such annotation.
     Nothing,
     /// Those.
@@ -24,41 +24,40 @@ pub enum Wish {
     Unknown,
 }
 
-/// What became of the copies that nobody wants. What went wrong has been logged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Leftovers {
-    /// So many are still there, and nobody asked for them to be deleted.
-    pub reported: usize,
-    /// So many were deleted.
-    pub deleted: usize,
-    /// So many were to be deleted and were not; or it is not known which there are.
-    pub failed: usize,
-}
-
 impl Copies {
     /// Reports every copy whose original is in `scope` and does not want it where it is, or is not among `originals`, all the
     /// labelled Secrets of the scope; with `prune`, deletes it. Copies are asked for only if they were in this run, or if that is
-    /// worth a request: for `prune`, and where all namespaces are looked at anyway.
-    pub fn leftovers(
+    /// worth a request: for `prune`, and where all namespaces are looked at anyway. What goes wrong is logged, and counted in the
+    /// answer.
+    pub(crate) fn leftovers(
         &self,
         kube: &kube::Client,
         interrupt: &Interrupt,
         scope: &Scope,
         originals: &BTreeMap<Key, Wish>,
         prune: bool,
-    ) -> Leftovers {
-        let mut result = Leftovers::default();
+    ) -> usize {
+        let mut failed = 0;
         let found = {
             let mut known = self.known();
             match &known.copies {
                 // An original that asked for copies has been told, and has failed.
-                Some(Err(_)) => return result,
+                Some(Err(_)) => return 0,
                 Some(Ok(_)) => {}
                 None if prune || *scope == Scope::All => {}
-                None => return result,
+                None => return 0,
             }
+            if interrupt.is_set() {
+                if !prune {
+                    return 0;
+                }
+                log::error!("copies that are not wanted any more were not looked for: stopped by a signal; run again");
+                return 1;
+            }
+            let kept = std::mem::take(&mut known.kept);
             known.read_copies(kube).map(|copies| {
-                let left = copies.values().filter_map(|copy| Leftover::of(copy, scope, originals));
+                let others = copies.values().filter(|copy| !kept.contains(&copy.key));
+                let left = others.filter_map(|copy| Leftover::of(copy, scope, originals));
                 left.collect::<Vec<_>>()
             })
         };
@@ -66,8 +65,7 @@ impl Copies {
             Ok(found) => found,
             Err(why) => {
                 log::error!("copies that are not wanted any more were not looked for: {why}");
-                result.failed = 1;
-                return result;
+                return 1;
             }
         };
         let mut denied = Vec::new();
@@ -75,24 +73,20 @@ impl Copies {
             let (name, original, why) = (leftover.copy.key.clone(), leftover.original.clone(), leftover.why());
             if !prune {
                 log::warn!("{name}: is a copy of {original}, which {why}; `--prune` deletes it");
-                result.reported += 1;
                 continue;
             }
             if interrupt.is_set() {
                 log::error!("{name}: stopped by a signal before it was deleted; run again");
-                result.failed += 1;
+                failed += 1;
                 continue;
             }
             match leftover.delete(kube) {
-                Ok(None) => {
-                    log::info!("{name}: deleted, for it was a copy of {original}, which {why}");
-                    result.deleted += 1;
-                }
+                Ok(None) => log::info!("{name}: deleted, for it was a copy of {original}, which {why}"),
                 Ok(Some(why)) => log::warn!("{name}: not deleted, for {why}"),
                 Err(error) if error.is_denied_by_rbac() => denied.push(error),
                 Err(error) => {
                     log::error!("{name}: not deleted: {error}");
-                    result.failed += 1;
+                    failed += 1;
                 }
             }
         }
@@ -102,9 +96,9 @@ impl Copies {
                 denied.len(),
                 in_words(first)
             );
-            result.failed += denied.len();
+            failed += denied.len();
         }
-        result
+        failed
     }
 }
 
@@ -192,7 +186,7 @@ impl Leftover {
 fn original_of(copy: &Secret) -> Option<Key> {
     let (namespace, name) = copy.annotation(COPY_OF)?.split_once('/')?;
     let namespace = Namespace::parse(namespace).ok()?.to_string();
-    let marked = copy.has_label(super::LABEL) && !copy.has_label(ecr_update::LABEL);
+    let marked = copy.has_label(COPY) && !copy.has_label(LABEL);
     (marked && name == copy.key.name && namespace != copy.key.namespace).then(|| Key {
         namespace,
         name: name.to_owned(),
@@ -201,8 +195,6 @@ fn original_of(copy: &Secret) -> Option<Key> {
 
 /// Whether an original, as it is now, wants this copy, or may want it, for its annotation cannot be understood.
 fn may_want(original: &Secret, copy: &Secret) -> bool {
-    let asks = original
-        .annotation(NAMESPACES)
-        .filter(|_| original.has_label(ecr_update::LABEL));
+    let asks = original.annotation(NAMESPACES).filter(|_| original.has_label(LABEL));
     asks.is_some_and(|text| Patterns::parse(text).map_or(true, |patterns| patterns.matches(&copy.key.namespace)))
 }

@@ -1,43 +1,31 @@
 //! Copies of a Secret in other namespaces.
 //!
-//! A copy carries a mark: the label [`LABEL`] and the annotation [`COPY_OF`] with its original. What lacks the mark, or has
-//! another original's, is somebody else's and is never touched. The namespaces and all copies are listed once in a run, the
+//! A copy carries a mark: the label [`COPY`] and the annotation `copy-of` with its original. What lacks the mark, or has another
+//! original's, is somebody else's and is never touched. The namespaces and all copies are listed once in a run, the
 //! copies as whole objects, so that one that is as it should be costs no request.
 
 mod leftovers;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use self::leftovers::{Leftovers, Wish};
-use self::target::{Change, Kept, Target};
+pub(super) use self::leftovers::Wish;
+use self::target::{Change, Kept, Target, Why};
+use super::annotations::{COPY, NAMESPACES};
 use super::patterns::Patterns;
 use crate::interrupt::Interrupt;
 use crate::kube::{self, Key, Namespace, NamespaceState, Scope, Secret};
 use crate::retry::Asking;
 
-/// The label of a copy.
-pub const LABEL: &str = "aws-ecr-updater/copy";
-/// The annotation of a copy that names its original, `namespace/name`.
-pub const COPY_OF: &str = "aws-ecr-updater/copy-of";
-/// The annotation of an original that says which namespaces get copies.
-pub const NAMESPACES: &str = "aws-ecr-updater/namespaces";
-
 /// What copies need, for whoever lacks it.
 const RIGHTS: &str = "copies need a ClusterRole with `list` on `namespaces` and `get`, `list`, `create` and `update` on `secrets`, \
                       and `delete` for `--prune`";
 
-/// Names the original of a Secret that carries the label of one and the annotation of a copy. Nobody can mean that: the copy
-/// would be refreshed with an identity that it does not name.
-pub fn is_copy(secret: &Secret) -> Option<&str> {
-    secret.annotation(COPY_OF)
-}
-
 /// The copies of a cluster, as this run knows them. Threads may share it.
 #[derive(Debug, Default)]
-pub struct Copies {
+pub(super) struct Copies {
     known: Mutex<Known>,
 }
 
@@ -46,6 +34,8 @@ pub struct Copies {
 struct Known {
     namespaces: Option<Result<Vec<NamespaceState>, String>>,
     copies: Option<Result<Marked, String>>,
+    /// Those that were found or made good: whatever else is known of their originals, they are wanted.
+    kept: BTreeSet<Key>,
 }
 
 /// The marked copies, by namespace and name.
@@ -53,17 +43,19 @@ type Marked = BTreeMap<Key, Secret>;
 
 /// What became of the copies of one original. What went wrong has been logged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spread {
+pub(super) struct Spread {
     /// So many were made.
-    pub made: usize,
+    pub(super) made: usize,
     /// So many got the original's present data.
-    pub updated: usize,
+    pub(super) updated: usize,
     /// So many had it.
-    pub unchanged: usize,
+    pub(super) unchanged: usize,
     /// So many targets have none, or an old one, and should not.
-    pub failed: usize,
+    pub(super) failed: usize,
+    /// Whether one of them has, or may have, an old one.
+    pub(super) stale: bool,
     /// Where there is a good copy now.
-    pub namespaces: Vec<Namespace>,
+    pub(super) namespaces: Vec<Namespace>,
 }
 
 impl fmt::Display for Spread {
@@ -83,13 +75,20 @@ impl fmt::Display for Spread {
 impl Copies {
     /// Sees to it that every namespace that matches has a copy of `original`, which is given as it is stored. What goes wrong
     /// with one target is logged, and keeps no other from its turn.
-    pub fn spread(&self, kube: &kube::Client, interrupt: &Interrupt, original: &Secret, patterns: &Patterns) -> Spread {
+    pub(super) fn spread(
+        &self,
+        kube: &kube::Client,
+        interrupt: &Interrupt,
+        original: &Secret,
+        patterns: &Patterns,
+    ) -> Spread {
         let mut spread = Spread::default();
         let namespaces = match self.read(kube) {
             Ok(namespaces) => namespaces,
             Err(why) => {
                 log::error!("{}: its copies were not looked at: {why}", original.key);
                 spread.failed = 1;
+                spread.stale = true;
                 return spread;
             }
         };
@@ -111,6 +110,7 @@ impl Copies {
                     original.key
                 );
                 spread.failed += 1;
+                spread.stale = true;
                 break;
             }
             let target = Target::new(original, name);
@@ -136,13 +136,13 @@ impl Copies {
                     original.key
                 ),
                 Kept::Gone => log::debug!("{}: its namespace is gone", target.key),
-                Kept::Failed(why) => {
-                    log::error!("{}: {why}", target.key);
+                Kept::Failed { why, stale } => {
+                    match why {
+                        Why::Said(why) => log::error!("{}: {why}", target.key),
+                        Why::Denied(error) => denied.push(error),
+                    }
                     spread.failed += 1;
-                }
-                Kept::Denied(error) => {
-                    denied.push(error);
-                    spread.failed += 1;
+                    spread.stale |= stale;
                 }
             }
         }
@@ -174,9 +174,16 @@ impl Copies {
     }
 
     fn remember(&self, copy: Secret) {
-        if let Some(Ok(copies)) = &mut self.known().copies {
+        let mut known = self.known();
+        known.kept.insert(copy.key.clone());
+        if let Some(Ok(copies)) = &mut known.copies {
             copies.insert(copy.key.clone(), copy);
         }
+    }
+
+    /// Everything is read again when it is needed.
+    pub(super) fn forget(&self) {
+        *self.known() = Known::default();
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -188,7 +195,7 @@ impl Copies {
 impl Known {
     fn read_copies(&mut self, kube: &kube::Client) -> Result<&Marked, String> {
         let copies = self.copies.get_or_insert_with(|| {
-            let listed = kube.list_secrets(&Scope::All, LABEL, Asking::Patiently);
+            let listed = kube.list_secrets(&Scope::All, COPY, Asking::Patiently);
             let copies = listed.map_err(|error| in_words(&error))?;
             Ok(copies.into_iter().map(|copy| (copy.key.clone(), copy)).collect())
         });

@@ -1,7 +1,6 @@
 //! One copy: what is there, what becomes of it, and the requests for that.
 
-use super::{COPY_OF, LABEL};
-use crate::ecr_update::EXPIRES_AT;
+use crate::ecr_update::annotations::{COPY, COPY_OF, EXPIRES_AT};
 use crate::error::{Fault, one_line};
 use crate::kube::{self, Key, Namespace, NewSecret, Secret};
 use crate::retry::Asking;
@@ -24,9 +23,14 @@ pub(super) enum Kept {
     Leaving,
     /// The namespace is gone.
     Gone,
-    /// There is none, or an old one.
-    Failed(String),
-    /// As [`Kept::Failed`], for want of a right.
+    /// There is none, or an old one if `stale`.
+    Failed { why: Why, stale: bool },
+}
+
+/// Why a copy is not what it is to be.
+pub(super) enum Why {
+    Said(String),
+    /// A right is missing.
     Denied(kube::Error),
 }
 
@@ -44,7 +48,10 @@ enum Step {
     Make,
     Update,
     Nothing,
-    Refuse(String),
+    /// It is somebody else's.
+    Leave(String),
+    /// It cannot be changed.
+    Stuck(String),
 }
 
 impl<'a> Target<'a> {
@@ -66,8 +73,10 @@ impl<'a> Target<'a> {
         let mut change = Change::None;
         let mut looks = 0;
         loop {
+            let stale = there.is_some();
             let written = match (self.step(there.as_ref()), there) {
-                (Step::Refuse(why), _) => return Kept::Failed(why),
+                (Step::Leave(why), _) => return failed(why, false),
+                (Step::Stuck(why), _) => return failed(why, stale),
                 (Step::Nothing, Some(copy)) => {
                     let copy = Box::new(copy);
                     return Kept::Good { copy, change };
@@ -87,9 +96,8 @@ impl<'a> Target<'a> {
                     return Kept::Good { copy, change };
                 }
                 Ok(_) => {
-                    return Kept::Failed(
-                        "the copy was not stored as it was sent, perhaps changed by an admission webhook".into(),
-                    );
+                    let why = "the copy was not stored as it was sent, perhaps changed by an admission webhook";
+                    return failed(why.into(), stale);
                 }
                 Err(error) => error,
             };
@@ -98,25 +106,15 @@ impl<'a> Target<'a> {
                 // Of a namespace, when a copy was to be made; else of a copy that somebody deleted.
                 Fault::NotFound if change == Change::Made => return Kept::Gone,
                 Fault::NotFound if looks < MOST_LOOKS => {}
-                _ => return self.gave_up(error),
+                _ => return gave_up(error, stale),
             }
             looks += 1;
             log::debug!("{}: {error}; looking at what is there", self.key);
             there = match kube.get_secret(&self.key, Asking::Patiently) {
                 Ok(found) => Some(found),
                 Err(error) if error.fault() == Fault::NotFound => None,
-                Err(error) => return self.gave_up(error),
+                Err(error) => return gave_up(error, stale),
             };
-        }
-    }
-
-    fn gave_up(&self, error: kube::Error) -> Kept {
-        if error.is_namespace_terminating() {
-            Kept::Leaving
-        } else if error.is_denied_by_rbac() {
-            Kept::Denied(error)
-        } else {
-            Kept::Failed(error.to_string())
         }
     }
 
@@ -125,18 +123,18 @@ impl<'a> Target<'a> {
             return Step::Make;
         };
         let original = self.original;
-        let owner = copy.annotation(COPY_OF).filter(|_| copy.has_label(LABEL));
+        let owner = copy.annotation(COPY_OF).filter(|_| copy.has_label(COPY));
         if owner != Some(&original.key.to_string()) {
             let what = match owner {
                 Some(other) => format!("a copy of {}, not of {}", one_line(other), original.key),
                 None => format!("no copy of {}", original.key),
             };
-            return Step::Refuse(format!(
+            return Step::Leave(format!(
                 "is there and is {what}: it is left alone; rename one of the two, or delete it"
             ));
         }
         if copy.secret_type() != original.secret_type() {
-            return Step::Refuse(format!(
+            return Step::Stuck(format!(
                 "has the type `{}` and its original {} `{}`, and the type of a Secret cannot be changed: delete this copy, and the \
                  next run makes it anew",
                 one_line(copy.secret_type()),
@@ -147,7 +145,7 @@ impl<'a> Target<'a> {
         if copy.has_data_of(original) && copy.annotation(EXPIRES_AT) == original.annotation(EXPIRES_AT) {
             Step::Nothing
         } else if copy.is_immutable() {
-            Step::Refuse(format!(
+            Step::Stuck(format!(
                 "is immutable and not what {} is now: delete this copy, and the next run makes it anew",
                 original.key
             ))
@@ -157,7 +155,7 @@ impl<'a> Target<'a> {
     }
 
     fn new_copy(&self) -> NewSecret {
-        let mut copy = NewSecret::like(self.original, &self.namespace, LABEL);
+        let mut copy = NewSecret::like(self.original, &self.namespace, COPY);
         copy.set_annotation(COPY_OF, &self.original.key.to_string());
         if let Some(expires_at) = self.original.annotation(EXPIRES_AT) {
             copy.set_annotation(EXPIRES_AT, expires_at);
@@ -172,5 +170,21 @@ impl<'a> Target<'a> {
             None => copy.remove_annotation(EXPIRES_AT),
         }
         copy
+    }
+}
+
+fn failed(why: String, stale: bool) -> Kept {
+    let why = Why::Said(why);
+    Kept::Failed { why, stale }
+}
+
+fn gave_up(error: kube::Error, stale: bool) -> Kept {
+    if error.is_namespace_terminating() {
+        Kept::Leaving
+    } else if error.is_denied_by_rbac() {
+        let why = Why::Denied(error);
+        Kept::Failed { why, stale }
+    } else {
+        failed(error.to_string(), stale)
     }
 }
