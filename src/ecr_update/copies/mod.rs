@@ -100,6 +100,7 @@ impl Copies {
             );
         }
         let mut denied = Vec::new();
+        let mut original = original.clone();
         for NamespaceState { name, terminating } in namespaces {
             if name.as_str() == original.key.namespace || !patterns.matches(name.as_str()) {
                 continue;
@@ -113,12 +114,13 @@ impl Copies {
                 spread.stale = true;
                 break;
             }
-            let target = Target::new(original, name);
+            let mut target = Target::new(original, name);
             let kept = if terminating {
                 Kept::Leaving
             } else {
                 target.keep(kube, self.copy(&target.key))
             };
+            original = target.original;
             match kept {
                 Kept::Good { copy, change } => {
                     match change {

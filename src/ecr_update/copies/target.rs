@@ -1,5 +1,8 @@
 //! One copy: what is there, what becomes of it, and the requests for that.
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use crate::ecr_update::annotations::{COPY, COPY_OF, EXPIRES_AT};
 use crate::error::{Fault, one_line};
 use crate::kube::{self, Key, Namespace, NewSecret, Secret};
@@ -9,8 +12,8 @@ use crate::retry::Asking;
 const MOST_LOOKS: u32 = 3;
 
 /// A place for a copy.
-pub(super) struct Target<'a> {
-    original: &'a Secret,
+pub(super) struct Target {
+    pub(super) original: Secret,
     pub(super) namespace: Namespace,
     pub(super) key: Key,
 }
@@ -54,8 +57,8 @@ enum Step {
     Stuck(String),
 }
 
-impl<'a> Target<'a> {
-    pub(super) fn new(original: &'a Secret, namespace: Namespace) -> Target<'a> {
+impl Target {
+    pub(super) fn new(original: Secret, namespace: Namespace) -> Target {
         let key = Key {
             namespace: namespace.to_string(),
             name: original.key.name.clone(),
@@ -69,7 +72,7 @@ impl<'a> Target<'a> {
 
     /// Brings the copy to the original's data, beginning with what is known to be there. Where somebody else was faster or an
     /// answer was lost, what is there is read and judged anew.
-    pub(super) fn keep(&self, kube: &kube::Client, mut there: Option<Secret>) -> Kept {
+    pub(super) fn keep(&mut self, kube: &kube::Client, mut there: Option<Secret>) -> Kept {
         let mut change = Change::None;
         let mut looks = 0;
         loop {
@@ -82,6 +85,16 @@ impl<'a> Target<'a> {
                     return Kept::Good { copy, change };
                 }
                 (Step::Update, Some(copy)) => {
+                    if ends(&copy) > ends(&self.original) {
+                        match self.look_at_original(kube) {
+                            Ok(false) => {}
+                            Ok(true) => {
+                                there = Some(copy);
+                                continue;
+                            }
+                            Err(kept) => return kept,
+                        }
+                    }
                     change = Change::Updated;
                     kube.update_secret(&self.renewed(copy), Asking::Patiently)
                 }
@@ -118,11 +131,25 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Whether the original has changed since it was read; then it is what it is now. Asked where a copy holds a later login:
+    /// another run has most likely written both since, and the login at hand may be of a key that is gone.
+    fn look_at_original(&mut self, kube: &kube::Client) -> Result<bool, Kept> {
+        let now = kube.get_secret(&self.original.key, Asking::Patiently);
+        let now = now.map_err(|error| gave_up(error, true))?;
+        if now.uid != self.original.uid {
+            let why = format!("{} was replaced meanwhile; nothing was written here", self.original.key);
+            return Err(failed(why, true));
+        }
+        let changed = now.resource_version() != self.original.resource_version();
+        self.original = now;
+        Ok(changed)
+    }
+
     fn step(&self, there: Option<&Secret>) -> Step {
         let Some(copy) = there else {
             return Step::Make;
         };
-        let original = self.original;
+        let original = &self.original;
         let owner = copy.annotation(COPY_OF).filter(|_| copy.has_label(COPY));
         if owner != Some(&original.key.to_string()) {
             let what = match owner {
@@ -155,7 +182,7 @@ impl<'a> Target<'a> {
     }
 
     fn new_copy(&self) -> NewSecret {
-        let mut copy = NewSecret::like(self.original, &self.namespace, COPY);
+        let mut copy = NewSecret::like(&self.original, &self.namespace, COPY);
         copy.set_annotation(COPY_OF, &self.original.key.to_string());
         if let Some(expires_at) = self.original.annotation(EXPIRES_AT) {
             copy.set_annotation(EXPIRES_AT, expires_at);
@@ -164,13 +191,18 @@ impl<'a> Target<'a> {
     }
 
     fn renewed(&self, mut copy: Secret) -> Secret {
-        copy.take_data_of(self.original);
+        copy.take_data_of(&self.original);
         match self.original.annotation(EXPIRES_AT) {
             Some(expires_at) => copy.set_annotation(EXPIRES_AT, expires_at),
             None => copy.remove_annotation(EXPIRES_AT),
         }
         copy
     }
+}
+
+/// When the first of a Secret's logins ends; the least where that is not known.
+fn ends(secret: &Secret) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(secret.annotation(EXPIRES_AT)?, &Rfc3339).ok()
 }
 
 fn failed(why: String, stale: bool) -> Kept {

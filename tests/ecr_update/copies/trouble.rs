@@ -212,6 +212,53 @@ fn what_others_make_change_or_delete_meanwhile_is_judged_anew() {
     assert_eq!(requests(&world)[LISTS.len()..], expected);
 }
 
+/// Another run has stored a later login, and has brought it to the copy, after this run has read the original and before it comes
+/// to the copy.
+#[test]
+fn a_later_login_of_another_run_is_not_replaced_by_an_earlier_one() {
+    let world = world_of_teams("team-a,team-b");
+    add_copy(&world, "team-a");
+    let later = |secret: &mut serde_json::Value| {
+        secret["data"] = json!({".dockerconfigjson": "eyJhdXRocyI6e319"});
+        secret["metadata"]["annotations"]["aws-ecr-updater/expires-at"] = json!("2999-01-01T00:00:00Z");
+    };
+    before(&world, LISTS[1], move |cluster| {
+        cluster.edit("t", "pull", &later);
+        cluster.edit("team-a", "pull", &later);
+    });
+    let run = world.run(&["ecr-update"]);
+    assert_eq!((run.code, told(&world, &run)), (Some(0), Vec::new()));
+    assert_eq!(world.value("pull", ".dockerconfigjson"), "{\"auths\":{}}");
+    assert_copied(&world, "team-a");
+    assert_copied(&world, "team-b");
+    let expected = [of("GET", "t"), of("POST", "team-b")];
+    assert_eq!(requests(&world)[LISTS.len()..], expected);
+
+    // Without another run it is the copy that is wrong.
+    let world = world_of_teams("team-a");
+    add_copy(&world, "team-a");
+    world.cluster.edit("team-a", "pull", &later);
+    let run = world.run(&["ecr-update"]);
+    assert_eq!(counts(&world, &run), "0 made, 1 updated, 0 unchanged");
+    assert_copied(&world, "team-a");
+
+    // An original that was made anew meanwhile is another one.
+    let world = world_of_teams("team-a");
+    add_copy(&world, "team-a");
+    world.cluster.edit("team-a", "pull", &later);
+    let copy = world.cluster.secret("team-a", "pull");
+    before(&world, &of("GET", "t"), |cluster| {
+        let mut secret = cluster.secret("t", "pull").unwrap();
+        cluster.remove("t", "pull");
+        secret["metadata"] = json!({"name": "pull", "namespace": "t"});
+        cluster.add_secret(secret);
+    });
+    let run = world.run(&["ecr-update"]);
+    let line = "ERROR team-a/pull: t/pull was replaced meanwhile; nothing was written here".to_owned();
+    assert_eq!((run.code, told(&world, &run)), (Some(1), vec![line]));
+    assert!(world.cluster.secret("team-a", "pull") == copy);
+}
+
 #[test]
 fn a_copy_that_others_keep_changing_is_given_up_on_and_the_next_has_its_turn() {
     let world = world_of_teams("team-a,team-b");
