@@ -2,6 +2,7 @@
 //! region.
 
 pub mod docker_config;
+pub mod service_accounts;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
