@@ -123,6 +123,37 @@ fn secrets_are_created_found_by_label_changed_applied_and_deleted() {
 }
 
 #[test]
+fn namespaces_are_shown_and_take_nothing_new_once_they_are_being_deleted() {
+    let desk = Desk::new();
+    desk.world.cluster.add_namespace("leaving");
+    desk.world.cluster.terminate_namespace("leaving");
+    let table = desk.says(&["get", "ns"]);
+    let words = |line: &str| {
+        line.split_whitespace()
+            .take(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(
+        table.lines().map(words).collect::<Vec<_>>(),
+        [
+            "NAME STATUS",
+            "default Active",
+            "kube-system Active",
+            "leaving Terminating",
+            "t Active"
+        ]
+    );
+    assert_eq!(desk.says(&["get", "namespaces", "t", "-o", "name"]), "namespace/t");
+    assert_eq!(
+        refusal(desk.kubectl(&["-n", "leaving", "create", "secret", "generic", "s"])),
+        "error: failed to create secret secrets \"s\" is forbidden: unable to create new content in namespace leaving because it \
+         is being terminated"
+    );
+}
+
+#[test]
 fn a_field_that_secrets_do_not_have_is_refused_before_anything_is_written() {
     let desk = Desk::new();
     let manifest = desk

@@ -24,7 +24,7 @@ pub(super) struct Identity {
 enum Rights {
     /// `system:masters`.
     All,
-    /// A namespace (or `*` for a ClusterRoleBinding) and the verbs allowed on Secrets there. `impersonate` for `*` allows
+    /// A namespace (or `*` for a ClusterRoleBinding) and the verbs allowed on Secrets there, or `list namespaces`. `impersonate` for `*` allows
     /// to act as anybody.
     OnSecrets(Vec<(String, Vec<String>)>),
 }
@@ -194,10 +194,12 @@ impl Identity {
         let namespace = resource.namespace.as_deref();
         let allowed = match &self.rights {
             Rights::All => true,
-            Rights::OnSecrets(_) if !resource.is_secrets() => false,
             Rights::OnSecrets(rules) => rules.iter().any(|(where_to, verbs)| {
                 (where_to == "*" || Some(where_to.as_str()) == namespace)
-                    && verbs.iter().any(|allowed| allowed == verb || allowed == "*")
+                    && verbs.iter().any(|allowed| match allowed.split_once(' ') {
+                        None => resource.is_secrets() && (allowed == verb || allowed == "*"),
+                        Some((allowed, kind)) => resource.is_plain(kind) && allowed == verb,
+                    })
             }),
         };
         if allowed {

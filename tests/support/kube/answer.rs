@@ -1,11 +1,9 @@
 //! From a request to the part that answers it.
 
-use serde_json::json;
-
 use super::options::{self, Options};
 use super::route::{self, Form, Resource};
 use super::write::Write;
-use super::{Asked, State, discovery, list, refusal, status, watch};
+use super::{Asked, State, discovery, list, namespace, refusal, watch};
 use crate::support::server::{Reply, Request};
 
 impl State {
@@ -35,27 +33,18 @@ impl State {
         let options = Options::parse(request);
         let unread = Options::default();
         identity.authorize(&request.method, &resource, options.as_ref().unwrap_or(&unread))?;
-        if let Some(name) = resource.namespace_itself().filter(|_| request.method == "GET") {
-            return self.namespace(name);
+        if resource.is_plain("namespaces") && request.method == "GET" {
+            let (form, options, now) = (route::negotiate(request)?, options?, self.now());
+            return match resource.name.as_deref() {
+                Some(name) => namespace::get(&self.store, name, form, now),
+                None => namespace::list(&self.store, &options, form, now),
+            };
         }
         if !resource.is_secrets() {
             return Err(discovery::page_not_found());
         }
         let form = route::negotiate(request)?;
         self.secrets(request, &resource, &options?, form)
-    }
-
-    /// Which kubectl asks for when it does not find a Secret, to say what is missing.
-    fn namespace(&self, name: &str) -> Result<Reply, Reply> {
-        if !self.store.namespaces.contains(name) {
-            return Err(refusal::not_found("namespaces", name));
-        }
-        let metadata = json!({ "name": name, "labels": { "kubernetes.io/metadata.name": name } });
-        let phase = json!({ "phase": "Active" });
-        Ok(status::json(
-            200,
-            &json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": metadata, "status": phase }),
-        ))
     }
 
     fn secrets(

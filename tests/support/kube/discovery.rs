@@ -1,4 +1,4 @@
-//! What tells kubectl that there are Secrets, and what can be done with them.
+//! What tells kubectl that there are Secrets and namespaces, and what can be done with them.
 
 use serde_json::{Value, json};
 
@@ -43,13 +43,23 @@ fn resources() -> Value {
     json!({
         "kind": "APIResourceList",
         "groupVersion": "v1",
-        "resources": [{
-            "name": "secrets",
-            "singularName": "secret",
-            "namespaced": true,
-            "kind": "Secret",
-            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
-        }],
+        "resources": [
+            {
+                "name": "namespaces",
+                "singularName": "namespace",
+                "namespaced": false,
+                "kind": "Namespace",
+                "verbs": ["get", "list"],
+                "shortNames": ["ns"],
+            },
+            {
+                "name": "secrets",
+                "singularName": "secret",
+                "namespaced": true,
+                "kind": "Secret",
+                "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+            },
+        ],
     })
 }
 

@@ -9,8 +9,7 @@ use super::object::Secret;
 use super::options::Options;
 use super::route::Form;
 use super::store::Store;
-use super::table::Table;
-use super::{refusal, status};
+use super::{refusal, status, table};
 use crate::support::server::Reply;
 
 #[derive(Serialize)]
@@ -31,6 +30,22 @@ pub(super) struct ListMetadata {
     /// Only without a selector: with one the server does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining_item_count: Option<usize>,
+}
+
+impl ListMetadata {
+    /// A page that ends with the key `last`, without its prefix, and has `remaining` keys behind it. There is a next page when
+    /// there are more keys, matching or not: the page with the last match may have one.
+    pub(super) fn of_page(revision: u64, last: &str, remaining: usize, options: &Options) -> ListMetadata {
+        let continue_token = match remaining {
+            0 => String::new(),
+            _ => encode(revision as i64, &format!("/{last}\0")),
+        };
+        ListMetadata {
+            resource_version: revision.to_string(),
+            continue_token,
+            remaining_item_count: (remaining > 0 && !options.selects()).then_some(remaining),
+        }
+    }
 }
 
 pub(super) fn get(
@@ -58,7 +73,7 @@ pub(super) fn one(secret: &Secret, code: u16, form: Form, now: i64) -> Reply {
                 resource_version,
                 ..ListMetadata::default()
             };
-            status::json(code, &Table::new(metadata, &[secret], now))
+            status::json(code, &table::of_secrets(metadata, &[secret], now))
         }
     }
 }
@@ -87,17 +102,8 @@ pub(super) fn list(
             items.push(&**secret);
         }
     }
-    // There is a next page when there are more keys, matching or not: the page with the last match may have one.
-    let continue_token = match remaining {
-        0 => String::new(),
-        _ => encode(revision as i64, &format!("/{}\0", &last[prefix.len()..])),
-    };
-    let remaining_item_count = (remaining > 0 && !options.selects()).then_some(remaining);
-    let metadata = ListMetadata {
-        resource_version: revision.to_string(),
-        continue_token,
-        remaining_item_count,
-    };
+    let last = last.get(prefix.len()..).unwrap_or_default();
+    let metadata = ListMetadata::of_page(revision, last, remaining, options);
     Ok(match form {
         Form::Json => status::json(
             200,
@@ -108,7 +114,7 @@ pub(super) fn list(
                 items,
             },
         ),
-        Form::Table => status::json(200, &Table::new(metadata, &items, now)),
+        Form::Table => status::json(200, &table::of_secrets(metadata, &items, now)),
     })
 }
 
@@ -118,13 +124,13 @@ pub(super) fn prefix(namespace: Option<&str>) -> String {
 }
 
 /// Where a page begins.
-struct Start {
-    revision: u64,
-    key: String,
-    limit: Option<usize>,
+pub(super) struct Start {
+    pub(super) revision: u64,
+    pub(super) key: String,
+    pub(super) limit: Option<usize>,
 }
 
-fn start(store: &Store, prefix: &str, options: &Options) -> Result<Start, Reply> {
+pub(super) fn start(store: &Store, prefix: &str, options: &Options) -> Result<Start, Reply> {
     let limit = (options.limit > 0).then_some(options.limit as usize);
     let from = |revision| Start {
         revision,

@@ -1,4 +1,4 @@
-//! A strict stand-in for the Kubernetes API server: Secrets, access control, discovery.
+//! A strict stand-in for the Kubernetes API server: Secrets, namespaces to read, access control, discovery.
 //!
 //! It answers as kube-apiserver v1.36.2 does, down to the messages; `samples/` holds that server's own replies, which a
 //! test holds it to. It is strict where a real server is lenient: a query parameter that it does not know fails the
@@ -17,6 +17,7 @@ mod front;
 mod go;
 mod list;
 mod managed;
+mod namespace;
 mod object;
 mod options;
 mod patch;
@@ -77,7 +78,7 @@ struct State {
 
 impl Cluster {
     pub fn new() -> Arc<Cluster> {
-        let (store, known) = (Store::new(), Known::default());
+        let (store, known) = (Store::new(epoch_seconds()), Known::default());
         Arc::new(Cluster {
             state: Mutex::new(State {
                 store,
@@ -141,7 +142,7 @@ impl Cluster {
     }
 
     /// Issues a token for a user such as `system:serviceaccount:t:rot`; a rule is a namespace, or `*` for all and for
-    /// the cluster scope, and verbs on Secrets (`*` for all).
+    /// the cluster scope, and verbs on Secrets (`*` for all), or on others as in `list namespaces`.
     pub fn token(&self, user: &str, rules: &[(&str, &[&str])]) -> String {
         self.state().known.issue(user, rules)
     }
@@ -157,7 +158,21 @@ impl Cluster {
     }
 
     pub fn add_namespace(&self, name: &str) {
-        self.state().store.namespaces.insert(name.to_owned());
+        let mut state = self.state();
+        let now = state.now();
+        state.store.add_namespace(name, now);
+    }
+
+    /// From now on the namespace is being deleted: what is in it stays, and nothing is made in it.
+    pub fn terminate_namespace(&self, name: &str) {
+        let mut state = self.state();
+        let now = state.now();
+        state.store.terminate_namespace(name, now);
+    }
+
+    /// Deletes a namespace with all that is in it.
+    pub fn remove_namespace(&self, name: &str) {
+        self.state().store.remove_namespace(name);
     }
 
     /// Adds a Secret, and its namespace (`default` when it names none). A uid, a creationTimestamp and managedFields
@@ -187,7 +202,9 @@ impl Cluster {
             state.store.get(namespace, name).is_none(),
             "{namespace}/{name} is there already"
         );
-        state.store.namespaces.insert(namespace.clone());
+        let namespace = namespace.clone();
+        let now = state.now();
+        state.store.add_namespace(&namespace, now);
         state.store.put(secret);
     }
 
@@ -308,11 +325,13 @@ impl Service for Cluster {
 
 impl State {
     fn now(&self) -> i64 {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .expect("a clock after 1970");
-        now.as_secs() as i64 + self.clock_offset
+        epoch_seconds() + self.clock_offset
     }
+}
+
+fn epoch_seconds() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("a clock after 1970").as_secs() as i64
 }
 
 /// A Secret that a test wrote down.

@@ -38,6 +38,23 @@ pub(super) fn forbidden(resource: &str, group: &str, name: Option<&str>, why: &s
         .header("X-Content-Type-Options", "nosniff")
 }
 
+/// 403 on making something in a namespace that is being deleted. It comes from admission, hence without the header that
+/// access control sets.
+pub(super) fn namespace_terminating(namespace: &str, name: &str) -> Reply {
+    let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+    let cause = Cause {
+        reason: "NamespaceTerminating",
+        message: format!("namespace {namespace} is being terminated"),
+        field: "metadata.namespace".into(),
+    };
+    Status::failure(403, "Forbidden", format!("secrets {name:?} is forbidden: {why}"))
+        .details(Details {
+            causes: vec![cause],
+            ..named("secrets", name)
+        })
+        .reply()
+}
+
 /// 403 on a path that is no resource.
 pub(super) fn forbidden_path(user: &str, verb: &str, path: &str) -> Reply {
     Status::failure(

@@ -42,14 +42,13 @@ impl Resource {
         })
     }
 
-    /// The name, if this is a namespace and not something in one.
-    pub(super) fn namespace_itself(&self) -> Option<&str> {
-        let itself = self.group.is_empty() && self.resource == "namespaces" && !self.more;
-        self.name.as_deref().filter(|_| itself)
+    pub(super) fn is_secrets(&self) -> bool {
+        self.is_plain("secrets")
     }
 
-    pub(super) fn is_secrets(&self) -> bool {
-        self.group.is_empty() && self.resource == "secrets" && !self.more
+    /// Whether this is the core group's resource of that name, and not something of one.
+    pub(super) fn is_plain(&self, resource: &str) -> bool {
+        self.group.is_empty() && self.resource == resource && !self.more
     }
 }
 

@@ -1,8 +1,9 @@
 //! All Secrets in all their versions, as etcd keeps them under one counter.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::namespace::Namespace;
 use super::object::Secret;
 
 pub(super) struct Store {
@@ -12,7 +13,7 @@ pub(super) struct Store {
     pub(super) compacted: u64,
     /// By key, `namespace/name`, as etcd sorts them: `a-b/x` stands before `a/x`.
     history: BTreeMap<String, Vec<Version>>,
-    pub(super) namespaces: BTreeSet<String>,
+    pub(super) namespaces: BTreeMap<String, Namespace>,
 }
 
 /// A Secret as it was from a revision on.
@@ -25,14 +26,40 @@ pub(super) struct Version {
 }
 
 impl Store {
-    pub(super) fn new() -> Store {
-        let namespaces = ["default", "kube-system"].map(String::from).into();
-        Store {
+    pub(super) fn new(now: i64) -> Store {
+        let mut store = Store {
             revision: 100,
             compacted: 1,
             history: BTreeMap::new(),
-            namespaces,
+            namespaces: BTreeMap::new(),
+        };
+        for name in ["default", "kube-system"] {
+            store.add_namespace(name, now);
         }
+        store
+    }
+
+    /// Adds a namespace, if it is not there. The revision stays: tests count those of Secrets.
+    pub(super) fn add_namespace(&mut self, name: &str, now: i64) {
+        let made = || Namespace::new(name, self.revision, now);
+        self.namespaces.entry(name.to_owned()).or_insert_with(made);
+    }
+
+    pub(super) fn terminate_namespace(&mut self, name: &str, now: i64) {
+        let namespace = self.namespaces.get_mut(name);
+        let namespace = namespace.unwrap_or_else(|| panic!("no namespace {name}"));
+        self.revision += 1;
+        namespace.terminate(self.revision, now);
+    }
+
+    /// Removes a namespace and all that is in it.
+    pub(super) fn remove_namespace(&mut self, name: &str) {
+        let prefix = format!("{name}/");
+        let within: Vec<_> = self.at(self.revision, &prefix).map(|(_, it)| Arc::clone(it)).collect();
+        for secret in within {
+            self.delete(&secret);
+        }
+        self.namespaces.remove(name);
     }
 
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Secret>> {

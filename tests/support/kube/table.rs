@@ -1,10 +1,10 @@
-//! The `Table` form of Secrets, from which kubectl prints its columns.
+//! The `Table` form of objects, from which kubectl prints its columns.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::list::ListMetadata;
-use super::object::{Metadata, Secret};
+use super::object::Secret;
 use super::parse_time;
 
 #[derive(Serialize)]
@@ -19,7 +19,7 @@ pub(super) struct Table {
 
 #[derive(Serialize)]
 struct Row {
-    cells: (String, String, usize, String),
+    cells: Vec<Value>,
     object: PartialObject,
 }
 
@@ -28,34 +28,27 @@ struct Row {
 struct PartialObject {
     kind: &'static str,
     api_version: &'static str,
-    metadata: Metadata,
+    metadata: Value,
 }
 
+/// A row's cells, and the metadata of what it shows.
+pub(super) type Cells = (Vec<Value>, Value);
+
 impl Table {
-    pub(super) fn new(metadata: ListMetadata, secrets: &[&Secret], now: i64) -> Table {
+    /// A table with columns of a name, a format and a description each.
+    pub(super) fn new(metadata: ListMetadata, columns: &[(&str, &str, &str)], rows: Vec<Cells>) -> Table {
         let column = |name: &str, format: &str, description: &str| json!({ "name": name, "type": "string", "format": format, "description": description, "priority": 0 });
-        let column_definitions = vec![
-            column("Name", "name", "Name must be unique within a namespace."),
-            column("Type", "", "Used to facilitate programmatic handling of secret data."),
-            column("Data", "", "Data contains the secret data."),
-            column("Age", "", "The time when this object was created."),
-        ];
-        let rows = secrets.iter().map(|secret| {
-            let made = parse_time(&secret.metadata.creation_timestamp).unwrap_or(now);
-            let metadata = secret.metadata.clone();
-            Row {
-                cells: (
-                    metadata.name.clone(),
-                    secret.kind.clone(),
-                    secret.data.len(),
-                    age(now - made),
-                ),
-                object: PartialObject {
-                    kind: "PartialObjectMetadata",
-                    api_version: "meta.k8s.io/v1",
-                    metadata,
-                },
-            }
+        let columns = columns.iter();
+        let column_definitions = columns
+            .map(|(name, format, description)| column(name, format, description))
+            .collect();
+        let rows = rows.into_iter().map(|(cells, metadata)| Row {
+            cells,
+            object: PartialObject {
+                kind: "PartialObjectMetadata",
+                api_version: "meta.k8s.io/v1",
+                metadata,
+            },
         });
         let rows = rows.collect();
         Table {
@@ -66,6 +59,32 @@ impl Table {
             rows,
         }
     }
+}
+
+pub(super) fn of_secrets(metadata: ListMetadata, secrets: &[&Secret], now: i64) -> Table {
+    let columns = [
+        ("Name", "name", "Name must be unique within a namespace."),
+        ("Type", "", "Used to facilitate programmatic handling of secret data."),
+        ("Data", "", "Data contains the secret data."),
+        ("Age", "", "The time when this object was created."),
+    ];
+    let rows = secrets.iter().map(|secret| {
+        let metadata = &secret.metadata;
+        let age = age_since(&metadata.creation_timestamp, now);
+        let cells = vec![
+            json!(metadata.name),
+            json!(secret.kind),
+            json!(secret.data.len()),
+            json!(age),
+        ];
+        (cells, json!(metadata))
+    });
+    Table::new(metadata, &columns, rows.collect())
+}
+
+/// How old something is that was made then.
+pub(super) fn age_since(creation_timestamp: &str, now: i64) -> String {
+    age(now - parse_time(creation_timestamp).unwrap_or(now))
 }
 
 /// `duration.HumanDuration`, without its years.

@@ -330,6 +330,80 @@ fn access_ends_with_the_token_and_outside_its_rules() {
 }
 
 #[test]
+fn namespaces_are_listed_in_pages_and_end() {
+    let client = admin();
+    client.cluster.terminate_namespace("t");
+    let (status, page) = client.get("/api/v1/namespaces?limit=2");
+    assert_eq!(
+        (status, &page["kind"], &page["metadata"]["remainingItemCount"]),
+        (200, &json!("NamespaceList"), &json!(1))
+    );
+    let brief = |item: &Value| format!("{} {}", item["metadata"]["name"], item["status"]["phase"]);
+    let listed = |page: &Value| page["items"].as_array().unwrap().iter().map(brief).collect::<Vec<_>>();
+    assert_eq!(listed(&page), ["\"default\" \"Active\"", "\"kube-system\" \"Active\""]);
+    let token = page["metadata"]["continue"].as_str().unwrap();
+    let next = format!("/api/v1/namespaces?limit=2&continue={token}");
+    let (_, last) = client.get(&next);
+    assert_eq!(
+        (listed(&last), &last["metadata"]["continue"]),
+        (vec!["\"t\" \"Terminating\"".to_owned()], &Value::Null)
+    );
+    assert!(last["items"][0]["metadata"]["deletionTimestamp"].is_string());
+    client.cluster.compact();
+    assert_eq!(client.get(&next).0, 410);
+
+    assert_eq!(
+        client.get("/api/v1/namespaces/default").1["metadata"]["name"],
+        "default"
+    );
+    let gone = client.refusal("GET", "/api/v1/namespaces/u", &Value::Null);
+    assert_eq!(gone, (404, "namespaces \"u\" not found".into()));
+    client.cluster.remove_namespace("t");
+    assert_eq!(listed(&client.get("/api/v1/namespaces").1).len(), 2);
+}
+
+#[test]
+fn nothing_is_made_in_a_namespace_that_is_missing_or_being_deleted() {
+    let client = admin();
+    client.cluster.add_secret(secret(json!({})));
+    let new = json!({ "metadata": { "name": "new" } });
+    let missing = client.refusal("POST", "/api/v1/namespaces/u/secrets", &new);
+    assert_eq!(missing, (404, "namespaces \"u\" not found".into()));
+    client.cluster.terminate_namespace("t");
+    let (status, refused) = client.json("POST", SECRETS, &new);
+    let why =
+        "secrets \"new\" is forbidden: unable to create new content in namespace t because it is being terminated";
+    assert_eq!((status, refused["message"].as_str()), (403, Some(why)));
+    let cause = json!({ "reason": "NamespaceTerminating", "message": "namespace t is being terminated", "field": "metadata.namespace" });
+    assert_eq!(
+        refused["details"],
+        json!({ "name": "new", "kind": "secrets", "causes": [cause] })
+    );
+    // What is there can still be changed and deleted.
+    let data = secret(json!({ "data": { "a": "Yg==" } }));
+    assert_eq!(client.json("PUT", S, &data).0, 200);
+    assert_eq!(client.json("DELETE", S, &Value::Null).0, 200);
+}
+
+#[test]
+fn namespaces_are_for_whoever_may_list_them() {
+    let client = admin();
+    let user = "system:serviceaccount:t:rot";
+    let refused = Client {
+        token: client.cluster.token(user, &[("*", &["*"])]),
+        cluster: Arc::clone(&client.cluster),
+    };
+    let why = format!(
+        "namespaces is forbidden: User {user:?} cannot list resource \"namespaces\" in API group \"\" at the cluster scope"
+    );
+    assert_eq!(refused.refusal("GET", "/api/v1/namespaces", &Value::Null), (403, why));
+    let token = client.cluster.token(user, &[("*", &["list namespaces"])]);
+    let allowed = Client { token, ..client };
+    assert_eq!(allowed.get("/api/v1/namespaces").0, 200);
+    assert_eq!(allowed.get("/api/v1/secrets").0, 403);
+}
+
+#[test]
 fn protobuf_as_kubectl_sends_it() {
     let client = admin();
     let field = |number: u8, bytes: &[u8]| [&[number << 3 | 2, bytes.len() as u8], bytes].concat();

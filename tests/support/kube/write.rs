@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::decode::{self, Decoded};
-use super::managed;
 use super::object::Secret;
 use super::options::{FieldValidation, Options};
 use super::patch::{self, Strategy};
 use super::route::{Form, media_type};
 use super::store::Store;
 use super::{format_time, go, list, protobuf, random_uid, refusal, status, validate};
+use super::{managed, namespace};
 use crate::support::server::{Reply, Request};
 
 const MAX_BODY: usize = 3 * 1024 * 1024;
@@ -30,9 +30,7 @@ impl Write<'_> {
     pub(super) fn create(self) -> Result<Reply, Reply> {
         let Decoded { mut secret, unknown } = self.body_as_secret()?;
         self.check_namespace(&secret)?;
-        if !self.store.namespaces.contains(self.namespace) {
-            return Err(refusal::not_found("namespaces", self.namespace));
-        }
+        namespace::admit(self.store, self.namespace, &secret.metadata.name)?;
         secret.metadata.namespace = self.namespace.to_owned();
         secret.metadata.uid = random_uid();
         secret.metadata.creation_timestamp = format_time(self.now);
