@@ -10,6 +10,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use self::service_accounts::{Accounts, Place, SERVICE_ACCOUNTS, ServiceAccounts};
 use crate::aws::ecr::{self, Login};
 use crate::aws::{self, AccessKeyId, KeyPair, Meaning, Region, ambient};
 use crate::error::Fault;
@@ -71,6 +72,7 @@ pub fn run(
         logins: BTreeMap::new(),
         ambient_logins: BTreeMap::new(),
     };
+    let service_accounts = ServiceAccounts::default();
     for secret in secrets {
         let name = secret.key.clone();
         if interrupt.is_set() {
@@ -78,11 +80,17 @@ pub fn run(
             tally.failed(1);
             continue;
         }
-        match refresh(&mut logins, settings, secret) {
-            Ok(line) => {
-                log::info!("{name}: {line}");
-                tally.done(1);
+        let accounts = secret.annotation(SERVICE_ACCOUNTS).map(Accounts::parse).transpose();
+        let refreshed = refresh(&mut logins, settings, secret).and_then(|line| {
+            log::info!("{name}: {line}");
+            // Only now: the login counts for more than a mistake in who is to use it.
+            match accounts.map_err(|error| format!("annotation `{SERVICE_ACCOUNTS}`: {error}"))? {
+                Some(accounts) => service_accounts.add(kube, &name, &accounts, Place::Original),
+                None => Ok(()),
             }
+        });
+        match refreshed {
+            Ok(()) => tally.done(1),
             Err(why) => {
                 log::error!("{name}: {why}");
                 tally.failed(1);

@@ -68,9 +68,9 @@ impl fmt::Display for BadAccounts {
             BadAccounts::Empty => f.write_str(
                 "it is empty; it names service accounts, separated by commas; remove it to add the Secret to none",
             ),
-            BadAccounts::NothingBesideComma => {
-                f.write_str("a name is missing beside a comma; expected names of service accounts, such as `default,builder`")
-            }
+            BadAccounts::NothingBesideComma => f.write_str(
+                "a name is missing beside a comma; expected names of service accounts, such as `default,builder`",
+            ),
             BadAccounts::NoName(text) => write!(
                 f,
                 "`{text}` is no name of a service account; expected at most 253 lower-case letters, digits, `-` and `.`, \
@@ -255,8 +255,7 @@ mod tests {
     fn what_names_no_accounts_says_why() {
         let said = |text: &str| Accounts::parse(text).unwrap_err().to_string();
         let empty = "it is empty; it names service accounts, separated by commas; remove it to add the Secret to none";
-        let missing =
-            "a name is missing beside a comma; expected names of service accounts, such as `default,builder`";
+        let missing = "a name is missing beside a comma; expected names of service accounts, such as `default,builder`";
         let no_name = |name: &str| {
             format!(
                 "`{name}` is no name of a service account; expected at most 253 lower-case letters, digits, `-` and `.`, \
@@ -268,7 +267,17 @@ mod tests {
         for text in [",", "default,", ",default", "default,,builder", "default, ,builder"] {
             assert_eq!(said(text), missing, "{text}");
         }
-        for name in ["Default", "a/b", "../secrets/x", "-a", "a.", "a..b", "a b", "a?x=1", "a%2fb"] {
+        for name in [
+            "Default",
+            "a/b",
+            "../secrets/x",
+            "-a",
+            "a.",
+            "a..b",
+            "a b",
+            "a?x=1",
+            "a%2fb",
+        ] {
             assert_eq!(said(&format!("default,{name}")), no_name(name));
         }
         assert_eq!(said(&"x".repeat(254)), no_name(&"x".repeat(254)));

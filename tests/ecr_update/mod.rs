@@ -1,6 +1,7 @@
 //! Stories of `ecr-update`: the ordinary one request by request, and one for each thing that can go wrong on the way.
 
 mod ordinary;
+mod service_accounts;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
