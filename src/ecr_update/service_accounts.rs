@@ -5,28 +5,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::annotations::SERVICE_ACCOUNTS;
 use crate::error::{Fault, one_line};
 use crate::kube::secret::is_name;
 use crate::kube::{self, Key, ServiceAccount};
 use crate::retry::Asking;
 
-/// The annotation that names the service accounts, separated by commas.
-pub const SERVICE_ACCOUNTS: &str = "aws-ecr-updater/service-accounts";
-
 /// How often an account is written before others who write it too are given up on.
 const MOST_WRITES: u32 = 3;
 
-/// The service accounts that a Secret names, in its order: at least one, none twice.
+/// The service accounts that a Secret names, in its order, none twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accounts(Vec<String>);
 
 /// A text that does not name service accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadAccounts {
-    /// There is nothing in it.
-    Empty,
     /// There is nothing before, between or behind the commas.
     NothingBesideComma,
     /// This cannot be a name.
@@ -36,16 +32,16 @@ pub enum BadAccounts {
 }
 
 impl Accounts {
-    /// Takes names separated by commas, with white space around them or not.
+    /// Takes names separated by commas, with white space around them or not. A text without any is none.
     ///
     /// # Errors
     ///
-    /// When there is none, when one is missing beside a comma or cannot be one, and when one comes twice.
+    /// When a name is missing beside a comma or cannot be one, and when one comes twice.
     pub fn parse(text: &str) -> Result<Accounts, BadAccounts> {
-        if text.trim().is_empty() {
-            return Err(BadAccounts::Empty);
-        }
         let mut names: Vec<String> = Vec::new();
+        if text.trim().is_empty() {
+            return Ok(Accounts(names));
+        }
         for name in text.split(',').map(str::trim) {
             if name.is_empty() {
                 return Err(BadAccounts::NothingBesideComma);
@@ -65,9 +61,6 @@ impl Accounts {
 impl fmt::Display for BadAccounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BadAccounts::Empty => f.write_str(
-                "it is empty; it names service accounts, separated by commas; remove it to add the Secret to none",
-            ),
             BadAccounts::NothingBesideComma => f.write_str(
                 "a name is missing beside a comma; expected names of service accounts, such as `default,builder`",
             ),
@@ -81,19 +74,34 @@ impl fmt::Display for BadAccounts {
     }
 }
 
-/// Where a Secret is that accounts are to pull with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Where somebody wrote the annotation: an account that is missing is worth a warning.
-    Original,
-    /// Where a copy of it is: not every namespace has every account.
-    Copy,
+/// What became of the accounts of one Secret. What went wrong has been logged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// These have it now and had not.
+    pub added: Vec<Key>,
+    /// So many could not be seen to.
+    pub failed: usize,
 }
 
-/// The accounts that were looked at in this run. Threads may share it.
+impl fmt::Display for Added {
+    /// Whom it was added to, for the line on the Secret; nothing where that is nobody.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, account) in self.added.iter().enumerate() {
+            let before = match at {
+                0 => "; added to `imagePullSecrets` of service account ",
+                _ => ", ",
+            };
+            write!(f, "{before}{account}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The accounts that were looked at in this run. Threads may share it; each account is one thread's at a time, so that they do
+/// not wear out one another's attempts.
 #[derive(Debug, Default)]
 pub struct ServiceAccounts {
-    seen: Mutex<BTreeMap<Key, Seen>>,
+    known: Mutex<BTreeMap<Key, Arc<Mutex<Option<Seen>>>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -118,116 +126,131 @@ enum Outcome {
 }
 
 impl ServiceAccounts {
-    /// Adds `secret` to the `imagePullSecrets` of these accounts of its namespace that do not have it, and says so in the log.
-    /// To be called when the Secret is there and holds a login, never before: a pod would be told to pull with nothing.
-    ///
-    /// # Errors
-    ///
-    /// One text for all accounts that could not be seen to; the others have been.
-    pub fn add(&self, kube: &kube::Client, secret: &Key, accounts: &Accounts, place: Place) -> Result<(), String> {
-        let mut failures: Vec<Failure> = Vec::new();
-        for name in &accounts.0 {
-            let account = Key {
-                namespace: secret.namespace.clone(),
-                name: name.clone(),
-            };
-            match self.see_to(kube, &account, &secret.name) {
-                Ok(Outcome::Had) => log::debug!("{secret}: service account {account} pulls with it already"),
-                Ok(Outcome::Added) => log::info!(
-                    "{secret}: added to `imagePullSecrets` of service account {account}; pods made from now on pull with it"
-                ),
-                Ok(Outcome::Missing) => match place {
-                    Place::Original => log::warn!(
-                        "{secret}: annotation `{SERVICE_ACCOUNTS}` names service account {account}, which is not there; make it, \
+    /// Adds the Secret `original` to the `imagePullSecrets` of these accounts of its namespace that do not have it, and its
+    /// copies to those of theirs. To be called when they are there and hold a login, never before: a pod would be told to pull
+    /// with nothing. An account that is missing beside the original is worth a warning; beside a copy it is not, for not
+    /// every namespace has every account.
+    pub fn add(&self, kube: &kube::Client, original: &Key, copies: &[kube::Namespace], accounts: &Accounts) -> Added {
+        let mut result = Added::default();
+        let mut denied: Vec<Failure> = Vec::new();
+        let own = std::iter::once((original.namespace.clone(), true));
+        for (namespace, is_own) in own.chain(copies.iter().map(|copy| (copy.to_string(), false))) {
+            for name in &accounts.0 {
+                let account = Key {
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                };
+                match self.see_to(kube, &account, &original.name) {
+                    Ok(Outcome::Had) => log::debug!("{original}: service account {account} pulls with it already"),
+                    Ok(Outcome::Added) => result.added.push(account),
+                    Ok(Outcome::Missing) if is_own => log::warn!(
+                        "{original}: annotation `{SERVICE_ACCOUNTS}` names service account {account}, which is not there; make it, \
                          or correct the name"
                     ),
-                    Place::Copy => log::debug!("{secret}: there is no service account {account}"),
-                },
-                // What is to be granted is the same for all of them.
-                Err(failure) => match failures.iter_mut().find(|known| known.denied && failure.denied) {
-                    Some(known) => known.text += &format!("; so for service account {account}"),
-                    None => failures.push(failure),
-                },
+                    Ok(Outcome::Missing) => log::debug!("{original}: there is no service account {account}"),
+                    Err(failure) => {
+                        result.failed += 1;
+                        if failure.denied {
+                            denied.push(failure);
+                        } else {
+                            log::error!("{original}: annotation `{SERVICE_ACCOUNTS}`: {}", failure.text);
+                        }
+                    }
+                }
             }
         }
-        if failures.is_empty() {
-            return Ok(());
+        // What is to be granted is the same for all of them, most often.
+        if let Some(first) = denied.first() {
+            let more = match denied.len() - 1 {
+                0 => String::new(),
+                more => format!("; the same for {more} more"),
+            };
+            log::error!("{original}: annotation `{SERVICE_ACCOUNTS}`: {}{more}", first.text);
         }
-        let texts: Vec<_> = failures.into_iter().map(|failure| failure.text).collect();
-        Err(format!("annotation `{SERVICE_ACCOUNTS}`: {}", texts.join("; ")))
+        result
     }
 
-    /// Reads the account, unless this run has, and writes it if it lacks the Secret; again on a fresh copy where somebody else
-    /// was faster or the answer was lost.
     fn see_to(&self, kube: &kube::Client, account: &Key, secret: &str) -> Result<Outcome, Failure> {
-        let known = self.seen().get(account).cloned();
-        let mut current = match known {
-            Some(Seen::There(known)) => Some(known),
-            Some(Seen::Missing) => return Ok(Outcome::Missing),
-            Some(Seen::Failed(failure)) => return Err(failure),
-            None => None,
+        let entry = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(account.clone()).or_default())
         };
-        let mut refused = None;
-        let mut writes = 0;
-        loop {
-            let read = match current.take() {
-                Some(known) => Ok(known),
-                None => kube.get_service_account(account, Asking::Patiently),
-            };
-            let mut it = match read {
-                Ok(it) => it,
-                Err(error) => return self.without(account, &error),
-            };
-            if it.pulls_with(secret) {
-                self.remember(Seen::There(it), account);
-                // What an earlier write, thought lost, has stored.
-                return Ok(if writes > 0 { Outcome::Added } else { Outcome::Had });
+        // A thread that panicked has left what it had read.
+        let mut seen = entry.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = match seen.take() {
+            Some(Seen::There(current)) => Some(current),
+            Some(Seen::Missing) => {
+                *seen = Some(Seen::Missing);
+                return Ok(Outcome::Missing);
             }
-            if let Some(failure) = refused.filter(|_| writes == MOST_WRITES) {
+            Some(Seen::Failed(failure)) => {
+                *seen = Some(Seen::Failed(failure.clone()));
                 return Err(failure);
             }
-            it.pull_with(secret);
-            writes += 1;
-            let error = match kube.update_service_account(&it, Asking::Patiently) {
-                Ok(stored) if stored.pulls_with(secret) => {
-                    self.remember(Seen::There(stored), account);
-                    return Ok(Outcome::Added);
-                }
-                Ok(_) => {
-                    let text = format!(
-                        "service account {account} was not stored as it was sent, perhaps changed by an admission webhook"
-                    );
-                    return Err(Failure { text, denied: false });
-                }
-                Err(error) => error,
-            };
-            if !matches!(error.fault(), Fault::Conflict | Fault::OutcomeUnknown) {
-                return self.without(account, &error);
+            None => None,
+        };
+        let (now, outcome) = pull_with(kube, account, secret, current);
+        *seen = now;
+        outcome
+    }
+}
+
+/// Reads the account, unless this run has, and writes it if it lacks the Secret; again on a fresh copy where somebody else was
+/// faster or the answer was lost. Tells how the account is now, if that is known, and what became of it.
+fn pull_with(
+    kube: &kube::Client,
+    account: &Key,
+    secret: &str,
+    mut current: Option<ServiceAccount>,
+) -> (Option<Seen>, Result<Outcome, Failure>) {
+    let mut refused = None;
+    let mut writes = 0;
+    loop {
+        let read = match current.take() {
+            Some(known) => Ok(known),
+            None => kube.get_service_account(account, Asking::Patiently),
+        };
+        let mut it = match read {
+            Ok(it) => it,
+            Err(error) => return without(&error),
+        };
+        if it.pulls_with(secret) {
+            // What an earlier write, thought lost, has stored.
+            let outcome = if writes > 0 { Outcome::Added } else { Outcome::Had };
+            return (Some(Seen::There(it)), Ok(outcome));
+        }
+        if writes == MOST_WRITES
+            && let Some(failure) = refused
+        {
+            return (Some(Seen::There(it)), Err(failure));
+        }
+        it.pull_with(secret);
+        writes += 1;
+        let error = match kube.update_service_account(&it, Asking::Patiently) {
+            Ok(stored) if stored.pulls_with(secret) => return (Some(Seen::There(stored)), Ok(Outcome::Added)),
+            Ok(stored) => {
+                let text = format!(
+                    "service account {account} was not stored as it was sent, perhaps changed by an admission webhook"
+                );
+                return (Some(Seen::There(stored)), Err(Failure { text, denied: false }));
             }
-            log::debug!("{error}; reading it again");
-            refused = Some(Failure::of(&error));
+            Err(error) => error,
+        };
+        if !matches!(error.fault(), Fault::Conflict | Fault::OutcomeUnknown) {
+            return without(&error);
         }
+        log::debug!("{error}; reading it again");
+        refused = Some(Failure::of(&error));
     }
+}
 
-    /// An account that could not be read or written: it is not asked for again in this run.
-    fn without(&self, account: &Key, error: &kube::Error) -> Result<Outcome, Failure> {
-        if error.fault() == Fault::NotFound {
-            self.remember(Seen::Missing, account);
-            return Ok(Outcome::Missing);
-        }
-        let failure = Failure::of(error);
-        self.remember(Seen::Failed(failure.clone()), account);
-        Err(failure)
+/// An account that could not be read or written: it is not asked for again in this run.
+fn without(error: &kube::Error) -> (Option<Seen>, Result<Outcome, Failure>) {
+    if error.fault() == Fault::NotFound {
+        return (Some(Seen::Missing), Ok(Outcome::Missing));
     }
-
-    fn remember(&self, seen: Seen, account: &Key) {
-        self.seen().insert(account.clone(), seen);
-    }
-
-    /// A thread that panicked has left nothing half done.
-    fn seen(&self) -> MutexGuard<'_, BTreeMap<Key, Seen>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    let failure = Failure::of(error);
+    (Some(Seen::Failed(failure.clone())), Err(failure))
 }
 
 impl Failure {
@@ -249,12 +272,13 @@ mod tests {
         assert_eq!(names("default"), ["default"]);
         assert_eq!(names(" default ,ci.bot-2\n"), ["default", "ci.bot-2"]);
         assert_eq!(names("b,a"), ["b", "a"]);
+        assert_eq!(names(""), [""; 0]);
+        assert_eq!(names(" \n"), [""; 0]);
     }
 
     #[test]
     fn what_names_no_accounts_says_why() {
         let said = |text: &str| Accounts::parse(text).unwrap_err().to_string();
-        let empty = "it is empty; it names service accounts, separated by commas; remove it to add the Secret to none";
         let missing = "a name is missing beside a comma; expected names of service accounts, such as `default,builder`";
         let no_name = |name: &str| {
             format!(
@@ -262,8 +286,6 @@ mod tests {
                  beginning and ending with a letter or digit"
             )
         };
-        assert_eq!(said(""), empty);
-        assert_eq!(said(" \n"), empty);
         for text in [",", "default,", ",default", "default,,builder", "default, ,builder"] {
             assert_eq!(said(text), missing, "{text}");
         }

@@ -54,6 +54,22 @@ impl Key {
     }
 }
 
+impl Key {
+    /// A Secret by both of its names.
+    ///
+    /// # Errors
+    ///
+    /// Which of them cannot be one.
+    pub fn parse(namespace: &str, name: &str) -> Result<Key, String> {
+        let namespace = super::Namespace::parse(namespace).map_err(|error| error.to_string())?;
+        let beside = Key {
+            namespace: namespace.to_string(),
+            name: String::new(),
+        };
+        Key::in_namespace_of(&beside, name).map_err(|error| error.to_string())
+    }
+}
+
 /// Whether Kubernetes takes this for the name of an object: a domain name as in RFC 1123, at most 253 lower-case letters,
 /// digits, `-` and `.`, each label beginning and ending with a letter or digit. (A `-` beside a `.` is left to the server.)
 pub fn is_name(text: &str) -> bool {
@@ -162,6 +178,17 @@ impl Secret {
     /// An annotation's value.
     pub fn annotation(&self, name: &str) -> Option<&str> {
         member(&self.object, &["metadata", "annotations", name])?.as_str()
+    }
+
+    /// The names of its annotations.
+    pub fn annotation_names(&self) -> impl Iterator<Item = &str> {
+        let annotations = member(&self.object, &["metadata", "annotations"]).and_then(Value::as_object);
+        annotations.into_iter().flat_map(Map::keys).map(String::as_str)
+    }
+
+    /// Whether nothing was changed that would be written.
+    pub fn is_like(&self, other: &Secret) -> bool {
+        self.object == other.object
     }
 
     /// Whether a label is set to `true`.

@@ -13,8 +13,8 @@ use crate::support::story::annotate;
 const ANNOTATION: &str = "aws-ecr-updater/service-accounts";
 const GET_ACCOUNT: &str = "GET /api/v1/namespaces/t/serviceaccounts/default";
 const PUT_ACCOUNT: &str = "PUT /api/v1/namespaces/t/serviceaccounts/default";
-const ADDED: &str =
-    "INFO  t/pull: added to `imagePullSecrets` of service account t/default; pods made from now on pull with it";
+/// What [`said`] makes of the line on a Secret that was added.
+const ADDED: &str = "INFO  t/pull; added to `imagePullSecrets` of service account t/default";
 
 /// What the feature needs beside [`VERBS`].
 const RIGHTS: &[&str] = &["get serviceaccounts", "update serviceaccounts"];
@@ -55,11 +55,16 @@ fn count(world: &World, operation: &str) -> usize {
     asked(world).iter().filter(|it| *it == operation).count()
 }
 
-/// The log without the line of the login and the closing one.
+/// The log without the closing line; of the lines on logins only whom the Secret was added to.
 fn said(world: &World, run: &Run) -> Vec<String> {
     let lines = run.log(world).into_iter();
+    let told = |line: String| match line.split_once(": login to ") {
+        None => Some(line),
+        Some((key, rest)) => Some(format!("{key}; {}", rest.split_once("; ")?.1)),
+    };
     lines
-        .filter(|line| !line.contains(": login to ") && !line.contains(" ecr-update: "))
+        .filter(|line| !line.contains(" ecr-update: "))
+        .filter_map(told)
         .collect()
 }
 
@@ -70,7 +75,7 @@ fn assert_failed_with_its_login(world: &World, run: &Run) {
     let last = "INFO  ecr-update: 1 Secret with label aws-ecr-updater=true in namespace t: 0 refreshed, 1 failed";
     let log = run.log(world);
     assert_eq!((run.code, log.last().map(String::as_str)), (Some(1), Some(last)));
-    assert!(log[0].starts_with("INFO  t/pull: login to "), "{log:?}");
+    assert!(log[log.len() - 2].starts_with("INFO  t/pull: login to "), "{log:?}");
 }
 
 #[test]
@@ -79,12 +84,7 @@ fn the_secret_is_added_to_each_account_after_its_login_is_stored() {
     world.cluster.add_service_account(NAMESPACE, "builder");
     let run = world.run(&["ecr-update"]);
     assert_eq!(run.code, Some(0));
-    assert_eq!(
-        said(&world, &run),
-        [ADDED.to_owned(), ADDED.replace("default", "builder")]
-    );
-    let log = run.log(&world);
-    assert!(log[0].contains(": login to "), "{log:?}");
+    assert_eq!(said(&world, &run), [format!("{ADDED}, t/builder")]);
     let secrets = "GET /api/v1/namespaces/t/secrets";
     let expected = [
         secrets.to_owned(),
@@ -130,6 +130,46 @@ fn secrets_that_share_an_account_read_it_once() {
 }
 
 #[test]
+fn secrets_of_several_credentials_do_not_wear_out_an_account() {
+    let world = world_for("default");
+    let mut expected = vec!["pull".to_owned()];
+    for number in 0..7 {
+        let (user, source, name) = (
+            format!("user-{number}"),
+            format!("s-{number}"),
+            format!("pull-{number}"),
+        );
+        world.cloud.add_user(&user);
+        let key = world.cloud.add_key(&user);
+        world.add_key_secret(&source, &key.id, &key.secret);
+        world.add_pull_secret(&name, &source, "eu-west-1", "{}");
+        annotate(&world.cluster, &name, ANNOTATION, "default");
+        expected.push(name);
+    }
+    let run = world.run(&["ecr-update"]);
+    assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
+    let mut names = pulls_with(&world, "default");
+    names.sort();
+    assert_eq!(names, expected);
+    // Eight are under way at once, and none got in another's way.
+    assert_eq!((count(&world, GET_ACCOUNT), count(&world, PUT_ACCOUNT)), (1, 8));
+}
+
+#[test]
+fn a_login_that_is_left_as_it_was_is_seen_to_as_well() {
+    let world = world_with("{}");
+    grant(&world, RIGHTS);
+    assert_eq!(world.run(&["ecr-update"]).code, Some(0));
+    annotate(&world.cluster, "pull", ANNOTATION, "default");
+    let run = world.run(&["ecr-update", "--renew-within", "6h"]);
+    assert_eq!((run.code, world.aws.operations().len()), (Some(0), 1));
+    let last = "INFO  ecr-update: 1 Secret with label aws-ecr-updater=true in namespace t: 0 refreshed, 1 left as they were, 0 failed";
+    assert_eq!(run.log(&world).last().map(String::as_str), Some(last));
+    assert_eq!(said(&world, &run), [ADDED]);
+    assert_eq!(pulls_with(&world, "default"), ["pull"]);
+}
+
+#[test]
 fn every_other_field_and_the_order_of_the_list_stay() {
     let world = world_for("default");
     world.cluster.edit_service_account(NAMESPACE, "default", &|account| {
@@ -166,9 +206,12 @@ fn an_account_that_has_it_already_is_not_written() {
 }
 
 #[test]
-fn without_the_annotation_no_account_is_asked_for_and_no_right_is_needed() {
+fn without_a_name_no_account_is_asked_for_and_no_right_is_needed() {
     let world = world_with("{}");
     assert_eq!(world.run(&["ecr-update"]).code, Some(0));
+    annotate(&world.cluster, "pull", ANNOTATION, " ");
+    let run = world.run(&["ecr-update"]);
+    assert_eq!((run.code, said(&world, &run)), (Some(0), Vec::new()));
     assert_eq!(asked(&world), Vec::<String>::new());
 }
 
@@ -336,7 +379,7 @@ fn a_missing_right_is_one_error_that_says_what_to_grant() {
              serviceaccounts \"default\" is forbidden: User \"system:serviceaccount:t:rotate\" cannot {verb} resource \
              \"serviceaccounts\" in API group \"\" in the namespace \"t\"; grant the verbs `get` and `update` on \
              `serviceaccounts` by a Role and a RoleBinding there, or for every namespace by a ClusterRole and a \
-             ClusterRoleBinding; so for service account t/builder"
+             ClusterRoleBinding; the same for 1 more"
         )
     };
     for (rights, verb, requests) in [(&[][..], "get", 2), (&["get serviceaccounts"][..], "update", 4)] {
@@ -388,10 +431,6 @@ fn an_account_that_is_not_stored_as_it_was_sent_is_an_error() {
 #[test]
 fn a_bad_annotation_keeps_no_login_from_being_refreshed() {
     for (text, why) in [
-        (
-            "",
-            "it is empty; it names service accounts, separated by commas; remove it to add the Secret to none",
-        ),
         (
             "default,",
             "a name is missing beside a comma; expected names of service accounts, such as `default,builder`",
