@@ -163,7 +163,8 @@ impl ServiceAccounts {
         if let Some(first) = denied.first() {
             let more = match denied.len() - 1 {
                 0 => String::new(),
-                more => format!("; the same for {more} more"),
+                1 => "; the same for 1 more service account".to_owned(),
+                more => format!("; the same for {more} more service accounts"),
             };
             log::error!("{original}: annotation `{SERVICE_ACCOUNTS}`: {}{more}", first.text);
         }

@@ -379,7 +379,7 @@ fn a_missing_right_is_one_error_that_says_what_to_grant() {
              serviceaccounts \"default\" is forbidden: User \"system:serviceaccount:t:rotate\" cannot {verb} resource \
              \"serviceaccounts\" in API group \"\" in the namespace \"t\"; grant the verbs `get` and `update` on \
              `serviceaccounts` by a Role and a RoleBinding there, or for every namespace by a ClusterRole and a \
-             ClusterRoleBinding; the same for 1 more"
+             ClusterRoleBinding; the same for 1 more service account"
         )
     };
     for (rights, verb, requests) in [(&[][..], "get", 2), (&["get serviceaccounts"][..], "update", 4)] {
