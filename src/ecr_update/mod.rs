@@ -15,6 +15,7 @@ pub mod fields;
 mod logins;
 mod patterns;
 mod record;
+pub mod service_accounts;
 mod value;
 mod wanted;
 
@@ -26,9 +27,10 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use self::annotations::LABEL;
+use self::annotations::{LABEL, SERVICE_ACCOUNTS};
 use self::copies::{Copies, Spread, Wish};
 use self::logins::Logins;
+use self::service_accounts::{Accounts, Added, ServiceAccounts};
 use self::wanted::Wanted;
 use crate::aws::{self, AccessKeyId, Region, ambient};
 use crate::clock::boot_time;
@@ -76,6 +78,7 @@ pub struct Updater {
     interrupt: Interrupt,
     logins: Logins,
     copies: Copies,
+    service_accounts: ServiceAccounts,
     /// The Secrets that [`Updater::follow`] has refreshed, with the key that signed.
     followed: Mutex<BTreeMap<Key, AccessKeyId>>,
 }
@@ -109,6 +112,26 @@ enum Ended {
     Failed(String),
 }
 
+impl Ended {
+    /// With what became of what depends on the Secret.
+    fn and(self, more: &str, failed: usize) -> Ended {
+        match self {
+            Ended::Refreshed(Some(line)) | Ended::Good(line) if failed > 0 => Ended::Short {
+                line: line + more,
+                stale: false,
+            },
+            Ended::Refreshed(Some(line)) => Ended::Refreshed(Some(line + more)),
+            Ended::Good(line) => Ended::Good(line + more),
+            Ended::Short { line, stale } => Ended::Short {
+                line: line + more,
+                stale,
+            },
+            Ended::Failed(why) => Ended::Failed(why + more),
+            ended @ (Ended::Refreshed(None) | Ended::Later(_)) => ended,
+        }
+    }
+}
+
 impl Updater {
     /// Nothing is asked before it is needed.
     pub fn new(
@@ -124,6 +147,7 @@ impl Updater {
             settings,
             interrupt,
             copies: Copies::default(),
+            service_accounts: ServiceAccounts::default(),
             followed: Mutex::default(),
         }
     }
@@ -300,9 +324,27 @@ impl Updater {
         }
         // The Secret holds what it is to hold, as far as that could be had.
         let Stored { secret, wanted, ended } = refreshed;
-        match &wanted.namespaces {
-            None => ended,
-            Some(patterns) => ended.with(&self.copies.spread(&self.kube, &self.interrupt, &secret, patterns)),
+        let (ended, places) = match &wanted.namespaces {
+            None => (ended, Vec::new()),
+            Some(patterns) => {
+                let spread = self.copies.spread(&self.kube, &self.interrupt, &secret, patterns);
+                (ended.with(&spread), spread.namespaces)
+            }
+        };
+        let added = self.add_to_accounts(&secret, &places);
+        ended.and(&added.to_string(), added.failed)
+    }
+
+    fn add_to_accounts(&self, secret: &Secret, places: &[kube::Namespace]) -> Added {
+        match Accounts::parse(secret.annotation(SERVICE_ACCOUNTS).unwrap_or_default()) {
+            Ok(accounts) => self.service_accounts.add(&self.kube, &secret.key, places, &accounts),
+            Err(error) => {
+                log::error!("{}: annotation `{SERVICE_ACCOUNTS}`: {error}", secret.key);
+                Added {
+                    failed: 1,
+                    ..Added::default()
+                }
+            }
         }
     }
 

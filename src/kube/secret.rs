@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 use super::{Namespace, member};
 use crate::sensitive::Sensitive;
 
-/// Which Secret: namespace and name.
+/// Which Secret, or which service account: namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// Its namespace.
@@ -43,11 +43,7 @@ impl Key {
     ///
     /// When it cannot be a name.
     pub fn in_namespace_of(other: &Key, name: &str) -> Result<Key, NoSecretName> {
-        let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let bytes = name.as_bytes();
-        let edges = bytes.first().is_some_and(alphanumeric) && bytes.last().is_some_and(alphanumeric);
-        let inner = bytes.iter().all(|b| alphanumeric(b) || matches!(b, b'-' | b'.'));
-        if bytes.len() <= 253 && edges && inner && !name.contains("..") {
+        if is_name(name) {
             Ok(Key {
                 namespace: other.namespace.clone(),
                 name: name.to_owned(),
@@ -72,6 +68,16 @@ impl Key {
         };
         Key::in_namespace_of(&beside, name).map_err(|error| error.to_string())
     }
+}
+
+/// Whether Kubernetes takes this for the name of an object: a domain name as in RFC 1123, at most 253 lower-case letters,
+/// digits, `-` and `.`, each label beginning and ending with a letter or digit. (A `-` beside a `.` is left to the server.)
+pub fn is_name(text: &str) -> bool {
+    let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let edges = bytes.first().is_some_and(alphanumeric) && bytes.last().is_some_and(alphanumeric);
+    let inner = bytes.iter().all(|b| alphanumeric(b) || matches!(b, b'-' | b'.'));
+    bytes.len() <= 253 && edges && inner && !text.contains("..")
 }
 
 impl fmt::Display for Key {
@@ -130,20 +136,25 @@ pub(super) fn from_items(items: Vec<Value>) -> Option<Vec<Secret>> {
     items.into_iter().map(from_object).collect()
 }
 
-fn from_object(mut object: Value) -> Option<Secret> {
+/// Which object this is, and its uid, if it can be written back: it says which version it is of. (A write without that would
+/// overwrite whatever is there.)
+pub(super) fn identity(object: &Value) -> Option<(Key, String)> {
     let text = |name: &str| {
-        member(&object, &["metadata", name])?
+        member(object, &["metadata", name])?
             .as_str()
             .filter(|t| !t.is_empty())
             .map(str::to_owned)
     };
+    text("resourceVersion")?;
     let key = Key {
         namespace: text("namespace")?,
         name: text("name")?,
     };
-    let uid = text("uid")?;
-    // A write without it would overwrite whatever is there.
-    text("resourceVersion")?;
+    Some((key, text("uid")?))
+}
+
+fn from_object(mut object: Value) -> Option<Secret> {
+    let (key, uid) = identity(&object)?;
     // Items of a list carry neither.
     let fields = object.as_object_mut()?;
     fields.insert("kind".into(), "Secret".into());

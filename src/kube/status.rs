@@ -257,12 +257,20 @@ impl Error {
 
     fn grant(&self, cluster_wide: bool) -> String {
         let What { verb, resource, .. } = &self.what;
+        let verbs = match resource {
+            Resource::Secrets | Resource::Namespaces => format!("verb `{}`", verb.name()),
+            // An account that is read is written too: who grants the one learns of the other now and not in the next run.
+            Resource::ServiceAccounts => "verbs `get` and `update`".to_owned(),
+        };
         let by = match (cluster_wide, resource) {
-            (false, _) => "a Role and a RoleBinding",
+            (_, Resource::ServiceAccounts) => {
+                "a Role and a RoleBinding there, or for every namespace by a ClusterRole and a ClusterRoleBinding"
+            }
+            (false, Resource::Secrets | Resource::Namespaces) => "a Role and a RoleBinding",
             (true, Resource::Secrets) => "a ClusterRole and a ClusterRoleBinding, or name a namespace",
             (true, Resource::Namespaces) => "a ClusterRole and a ClusterRoleBinding",
         };
-        format!("grant the verb `{}` on `{}` by {by}", verb.name(), resource.name())
+        format!("grant the {verbs} on `{}` by {by}", resource.name())
     }
 }
 

@@ -47,6 +47,7 @@ impl Verb {
 pub(super) enum Resource {
     Secrets,
     Namespaces,
+    ServiceAccounts,
 }
 
 impl Resource {
@@ -55,6 +56,7 @@ impl Resource {
         match self {
             Resource::Secrets => "secrets",
             Resource::Namespaces => "namespaces",
+            Resource::ServiceAccounts => "serviceaccounts",
         }
     }
 
@@ -63,6 +65,7 @@ impl Resource {
         match self {
             Resource::Secrets => "Secret",
             Resource::Namespaces => "Namespace",
+            Resource::ServiceAccounts => "ServiceAccount",
         }
     }
 
@@ -71,6 +74,7 @@ impl Resource {
         match self {
             Resource::Secrets => "SecretList",
             Resource::Namespaces => "NamespaceList",
+            Resource::ServiceAccounts => "ServiceAccountList",
         }
     }
 }

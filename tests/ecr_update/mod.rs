@@ -5,6 +5,7 @@ mod forms;
 mod ordinary;
 mod registries;
 mod renewal;
+mod service_accounts;
 mod sources;
 
 use base64::Engine;

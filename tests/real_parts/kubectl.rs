@@ -154,6 +154,35 @@ fn namespaces_are_shown_and_take_nothing_new_once_they_are_being_deleted() {
 }
 
 #[test]
+fn service_accounts_are_shown_with_what_they_pull_with() {
+    let desk = Desk::new();
+    desk.world.cluster.add_service_account(NAMESPACE, "builder");
+    desk.world
+        .cluster
+        .edit_service_account(NAMESPACE, "builder", &|account| {
+            account["imagePullSecrets"] = serde_json::json!([{ "name": "pull" }]);
+        });
+    assert_eq!(
+        desk.says(&["get", "sa", "-o", "name"]),
+        "serviceaccount/builder\nserviceaccount/default"
+    );
+    let yaml = desk.says(&["get", "sa", "builder", "-o", "yaml"]);
+    let begin =
+        "apiVersion: v1\nimagePullSecrets:\n- name: pull\nkind: ServiceAccount\nmetadata:\n  creationTimestamp: ";
+    assert!(yaml.starts_with(begin), "{yaml}");
+    let list = desk.says(&["get", "serviceaccounts", "--all-namespaces", "-o", "yaml"]);
+    assert_eq!(list.matches("kind: ServiceAccount\n").count(), 4, "{list}");
+    let table = desk.says(&["get", "sa"]);
+    let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[0], ["NAME", "SECRETS", "AGE"]);
+    assert_eq!((words.len(), &words[1][..2]), (3, &["builder", "0"][..]));
+    assert_eq!(
+        refusal(desk.kubectl(&["get", "sa", "none"])),
+        "Error from server (NotFound): serviceaccounts \"none\" not found"
+    );
+}
+
+#[test]
 fn a_field_that_secrets_do_not_have_is_refused_before_anything_is_written() {
     let desk = Desk::new();
     let manifest = desk

@@ -3,7 +3,7 @@
 use super::options::{self, Options};
 use super::route::{self, Form, Resource};
 use super::write::Write;
-use super::{Asked, State, discovery, list, namespace, refusal, watch};
+use super::{Asked, State, discovery, list, namespace, refusal, service_account, watch};
 use crate::support::server::{Reply, Request};
 
 impl State {
@@ -39,6 +39,10 @@ impl State {
                 Some(name) => namespace::get(&self.store, name, form, now),
                 None => namespace::list(&self.store, &options, form, now),
             };
+        }
+        if resource.is_plain("serviceaccounts") {
+            let (options, now) = (options?, self.now());
+            return service_account::answer(&mut self.store, request, &resource, &options, now);
         }
         if !resource.is_secrets() {
             return Err(discovery::page_not_found());

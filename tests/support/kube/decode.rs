@@ -39,6 +39,11 @@ pub(super) fn secret_from_value(value: &Value) -> Result<Decoded, Reply> {
     })
 }
 
+/// Decodes the metadata of an object.
+pub(super) fn metadata_from_value(value: &Value) -> Result<Metadata, Reply> {
+    Decoder { unknown: Vec::new() }.metadata(value)
+}
+
 fn unrecognized(body: &[u8], why: &str) -> Reply {
     const MOST: usize = 30;
     let shown = &body[..body.len().min(MOST)];

@@ -1,4 +1,4 @@
-//! What tells kubectl that there are Secrets and namespaces, and what can be done with them.
+//! What tells kubectl that there are Secrets, namespaces and service accounts, and what can be done with them.
 
 use serde_json::{Value, json};
 
@@ -51,6 +51,14 @@ fn resources() -> Value {
                 "kind": "Namespace",
                 "verbs": ["get", "list"],
                 "shortNames": ["ns"],
+            },
+            {
+                "name": "serviceaccounts",
+                "singularName": "serviceaccount",
+                "namespaced": true,
+                "kind": "ServiceAccount",
+                "verbs": ["get", "list", "update"],
+                "shortNames": ["sa"],
             },
             {
                 "name": "secrets",

@@ -1,4 +1,4 @@
-//! A strict stand-in for the Kubernetes API server: Secrets, namespaces to read, access control, discovery.
+//! A strict stand-in for the Kubernetes API server: Secrets, namespaces to read, service accounts, access control, discovery.
 //!
 //! It answers as kube-apiserver v1.36.2 does, down to the messages; `samples/` holds that server's own replies, which a
 //! test holds it to. It is strict where a real server is lenient: a query parameter that it does not know fails the
@@ -25,6 +25,7 @@ pub mod protobuf;
 mod refusal;
 mod route;
 mod selector;
+mod service_account;
 pub mod status;
 mod store;
 mod subject;

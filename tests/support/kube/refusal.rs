@@ -79,19 +79,20 @@ pub(super) fn already_exists(name: &str) -> Reply {
         .reply()
 }
 
-fn conflict(name: &str, why: &str) -> Reply {
+fn conflict(resource: &str, name: &str, why: &str) -> Reply {
     Status::failure(
         409,
         "Conflict",
-        format!("Operation cannot be fulfilled on secrets {name:?}: {why}"),
+        format!("Operation cannot be fulfilled on {resource} {name:?}: {why}"),
     )
-    .details(named("secrets", name))
+    .details(named(resource, name))
     .reply()
 }
 
 /// 409: the resourceVersion given is not the stored one.
-pub(super) fn modified(name: &str) -> Reply {
+pub(super) fn modified(resource: &str, name: &str) -> Reply {
     conflict(
+        resource,
         name,
         "the object has been modified; please apply your changes to the latest version and try again",
     )
@@ -99,11 +100,19 @@ pub(super) fn modified(name: &str) -> Reply {
 
 /// 409: a precondition (`UID` or `ResourceVersion`) does not hold. Where there is no object at all, `actual` is empty:
 /// so a PUT that carries the uid of a deleted Secret is answered, and not with 404.
-pub(super) fn precondition_failed(namespace: &str, name: &str, what: &str, wanted: &str, actual: &str) -> Reply {
+pub(super) fn precondition_failed(
+    resource: &str,
+    namespace: &str,
+    name: &str,
+    what: &str,
+    wanted: &str,
+    actual: &str,
+) -> Reply {
     conflict(
+        resource,
         name,
         &format!(
-            "StorageError: invalid object, Code: 4, Key: /registry/secrets/{namespace}/{name}, ResourceVersion: 0, \
+            "StorageError: invalid object, Code: 4, Key: /registry/{resource}/{namespace}/{name}, ResourceVersion: 0, \
              AdditionalErrorMsg: Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {actual}"
         ),
     )

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::namespace::Namespace;
 use super::object::Secret;
+use super::service_account::ServiceAccount;
 
 pub(super) struct Store {
     /// The last revision given out; a list's resourceVersion.
@@ -14,6 +15,8 @@ pub(super) struct Store {
     /// By key, `namespace/name`, as etcd sorts them: `a-b/x` stands before `a/x`.
     history: BTreeMap<String, Vec<Version>>,
     pub(super) namespaces: BTreeMap<String, Namespace>,
+    /// By key, in all their versions.
+    service_accounts: BTreeMap<String, Vec<Arc<ServiceAccount>>>,
 }
 
 /// A Secret as it was from a revision on.
@@ -32,6 +35,7 @@ impl Store {
             compacted: 1,
             history: BTreeMap::new(),
             namespaces: BTreeMap::new(),
+            service_accounts: BTreeMap::new(),
         };
         for name in ["default", "kube-system"] {
             store.add_namespace(name, now);
@@ -39,10 +43,15 @@ impl Store {
         store
     }
 
-    /// Adds a namespace, if it is not there. The revision stays: tests count those of Secrets.
+    /// Adds a namespace with its service account `default`, if it is not there. The revision stays: tests count those of
+    /// Secrets.
     pub(super) fn add_namespace(&mut self, name: &str, now: i64) {
-        let made = || Namespace::new(name, self.revision, now);
-        self.namespaces.entry(name.to_owned()).or_insert_with(made);
+        if self.namespaces.contains_key(name) {
+            return;
+        }
+        let namespace = Namespace::new(name, self.revision, now);
+        self.namespaces.insert(name.to_owned(), namespace);
+        self.push_service_account(ServiceAccount::new(name, "default", now));
     }
 
     pub(super) fn terminate_namespace(&mut self, name: &str, now: i64) {
@@ -59,7 +68,47 @@ impl Store {
         for secret in within {
             self.delete(&secret);
         }
+        self.service_accounts.retain(|key, _| !key.starts_with(&prefix));
         self.namespaces.remove(name);
+    }
+
+    pub(super) fn service_account(&self, namespace: &str, name: &str) -> Option<Arc<ServiceAccount>> {
+        self.service_account_versions(namespace, name).last().cloned()
+    }
+
+    /// Oldest first; none where there is no such account.
+    pub(super) fn service_account_versions(&self, namespace: &str, name: &str) -> &[Arc<ServiceAccount>] {
+        let versions = self.service_accounts.get(&key(namespace, name));
+        versions.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The accounts whose key begins with `prefix`, in order, as they are now.
+    pub(super) fn service_accounts(&self, prefix: &str) -> impl Iterator<Item = (&str, &Arc<ServiceAccount>)> {
+        let within = self
+            .service_accounts
+            .iter()
+            .filter(move |(key, _)| key.starts_with(prefix));
+        within.filter_map(|(key, versions)| Some((key.as_str(), versions.last()?)))
+    }
+
+    /// Stores a version under the next revision.
+    pub(super) fn put_service_account(&mut self, account: ServiceAccount) -> Arc<ServiceAccount> {
+        self.revision += 1;
+        self.push_service_account(account)
+    }
+
+    fn push_service_account(&mut self, mut account: ServiceAccount) -> Arc<ServiceAccount> {
+        account.metadata.resource_version = self.revision.to_string();
+        let account = Arc::new(account);
+        let key = key(&account.metadata.namespace, &account.metadata.name);
+        self.service_accounts.entry(key).or_default().push(Arc::clone(&account));
+        account
+    }
+
+    /// Its versions go with it.
+    pub(super) fn remove_service_account(&mut self, namespace: &str, name: &str) {
+        self.revision += 1;
+        self.service_accounts.remove(&key(namespace, name));
     }
 
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Secret>> {

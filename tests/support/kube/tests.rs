@@ -1,5 +1,7 @@
 //! What the recorded replies do not show.
 
+mod service_accounts;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::decode::{self, Decoded};
-use super::object::Secret;
+use super::object::{Metadata, Secret};
 use super::options::{FieldValidation, Options};
 use super::patch::{self, Strategy};
 use super::route::{Form, media_type};
@@ -29,7 +29,7 @@ pub(super) struct Write<'a> {
 impl Write<'_> {
     pub(super) fn create(self) -> Result<Reply, Reply> {
         let Decoded { mut secret, unknown } = self.body_as_secret()?;
-        self.check_namespace(&secret)?;
+        check_namespace(&secret.metadata, self.namespace)?;
         namespace::admit(self.store, self.namespace, &secret.metadata.name)?;
         secret.metadata.namespace = self.namespace.to_owned();
         secret.metadata.uid = random_uid();
@@ -60,12 +60,12 @@ impl Write<'_> {
 
     pub(super) fn update(self, name: &str) -> Result<Reply, Reply> {
         let Decoded { secret, unknown } = self.body_as_secret()?;
-        self.check_namespace(&secret)?;
-        check_name(&secret, name)?;
+        check_place(&secret.metadata, self.namespace, name)?;
         let old = self.store.get(self.namespace, name);
         let (wanted, actual) = (&secret.metadata.uid, old.as_ref().map_or("", |old| &old.metadata.uid));
         if !wanted.is_empty() && wanted != actual {
             return Err(refusal::precondition_failed(
+                "secrets",
                 self.namespace,
                 name,
                 "UID",
@@ -93,8 +93,7 @@ impl Write<'_> {
         let mut patched = old.to_value();
         strategy.apply(&mut patched, &patch);
         let Decoded { secret, unknown } = self.checked(decode::secret_from_value(&patched)?)?;
-        self.check_namespace(&secret)?;
-        check_name(&secret, name)?;
+        check_place(&secret.metadata, self.namespace, name)?;
         self.replace(&old, secret, &unknown)
     }
 
@@ -113,6 +112,7 @@ impl Write<'_> {
         let (uid, resource_version) = (precondition("uid"), precondition("resourceVersion"));
         if !uid.is_empty() && uid != old.metadata.uid {
             return Err(refusal::precondition_failed(
+                "secrets",
                 self.namespace,
                 name,
                 "UID",
@@ -121,7 +121,7 @@ impl Write<'_> {
             ));
         }
         if !resource_version.is_empty() && resource_version != old.metadata.resource_version {
-            return Err(refusal::modified(name));
+            return Err(refusal::modified("secrets", name));
         }
         if !self.options.dry_run && wanted["dryRun"].is_null() {
             self.store.delete(&old);
@@ -132,24 +132,7 @@ impl Write<'_> {
     /// Puts `new` in the place of `old`, if it still is what the client thinks it is and if it is valid.
     fn replace(self, old: &Arc<Secret>, mut new: Secret, unknown: &[String]) -> Result<Reply, Reply> {
         let name = &old.metadata.name;
-        // Without a resourceVersion it is an unconditional update.
-        let expected = &new.metadata.resource_version;
-        if !expected.is_empty() && expected != "0" && *expected != old.metadata.resource_version {
-            return Err(refusal::modified(name));
-        }
-        new.metadata.namespace.clone_from(&old.metadata.namespace);
-        new.metadata.resource_version.clone_from(&old.metadata.resource_version);
-        if new.metadata.uid.is_empty() {
-            new.metadata.uid.clone_from(&old.metadata.uid);
-        }
-        if new.metadata.creation_timestamp.is_empty() {
-            new.metadata
-                .creation_timestamp
-                .clone_from(&old.metadata.creation_timestamp);
-        }
-        if new.metadata.managed_fields.is_empty() {
-            new.metadata.managed_fields.clone_from(&old.metadata.managed_fields);
-        }
+        fill(&mut new.metadata, &old.metadata, "secrets")?;
         let causes = validate::change(old, &new);
         if !causes.is_empty() {
             return Err(refusal::invalid_secret(name, causes));
@@ -212,16 +195,6 @@ impl Write<'_> {
         )))
     }
 
-    fn check_namespace(&self, secret: &Secret) -> Result<(), Reply> {
-        let namespace = &secret.metadata.namespace;
-        if namespace.is_empty() || namespace == self.namespace {
-            return Ok(());
-        }
-        Err(refusal::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ))
-    }
-
     /// Who `managedFields` says it was.
     fn manager(&self) -> String {
         if !self.options.field_manager.is_empty() {
@@ -241,8 +214,10 @@ impl Write<'_> {
     }
 }
 
-fn check_name(secret: &Secret, on_url: &str) -> Result<(), Reply> {
-    match secret.metadata.name.as_str() {
+/// Refuses an object that says it is in another place than the one on the URL.
+pub(super) fn check_place(metadata: &Metadata, namespace: &str, on_url: &str) -> Result<(), Reply> {
+    check_namespace(metadata, namespace)?;
+    match metadata.name.as_str() {
         "" => Err(refusal::bad_request(format!(
             "the name of the object ({on_url} based on URL) was undeterminable: name must be provided"
         ))),
@@ -251,4 +226,34 @@ fn check_name(secret: &Secret, on_url: &str) -> Result<(), Reply> {
         ))),
         _ => Ok(()),
     }
+}
+
+fn check_namespace(metadata: &Metadata, on_url: &str) -> Result<(), Reply> {
+    if metadata.namespace.is_empty() || metadata.namespace == on_url {
+        return Ok(());
+    }
+    Err(refusal::bad_request(
+        "the namespace of the provided object does not match the namespace sent on the request",
+    ))
+}
+
+/// Takes from `old` what an update may leave out. One that names another version than the stored one is refused; without a
+/// resourceVersion it is unconditional.
+pub(super) fn fill(new: &mut Metadata, old: &Metadata, resource: &str) -> Result<(), Reply> {
+    let expected = &new.resource_version;
+    if !expected.is_empty() && expected != "0" && *expected != old.resource_version {
+        return Err(refusal::modified(resource, &old.name));
+    }
+    new.namespace.clone_from(&old.namespace);
+    new.resource_version.clone_from(&old.resource_version);
+    if new.uid.is_empty() {
+        new.uid.clone_from(&old.uid);
+    }
+    if new.creation_timestamp.is_empty() {
+        new.creation_timestamp.clone_from(&old.creation_timestamp);
+    }
+    if new.managed_fields.is_empty() {
+        new.managed_fields.clone_from(&old.managed_fields);
+    }
+    Ok(())
 }
