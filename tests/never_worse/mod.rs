@@ -8,5 +8,6 @@ mod faults;
 mod judge;
 mod others;
 mod together;
+mod value;
 mod watch;
 mod world;

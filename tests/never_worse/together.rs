@@ -125,10 +125,8 @@ fn beside_rotate(round: &Round) -> Result<bool, String> {
         return told(format!("exit codes {codes:?}"));
     }
     let tokens = world.cloud.tokens_issued();
-    let by_new_key = tokens[since..]
-        .iter()
-        .any(|token| world.cloud.status_of(&token.key_id).is_some());
-    Ok(by_new_key)
+    let is_new = |id: &str| world.cloud.user_of(id).as_deref() == Some("ci") && world.cloud.status_of(id).is_some();
+    Ok(tokens[since..].iter().any(|token| is_new(&token.key_id)))
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The requests to both servers in one order, as [`Moments`](crate::support::moments::Moments) has those of rotations: one of
 //! them can be chosen by its number, and every Secret is looked at after each.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
 use super::judge;
+use super::value::{Secret, Wanted};
 use super::world::{PULLS, Stored, stored};
 use crate::support::aws::Cloud;
 use crate::support::kube::Cluster;
@@ -13,6 +15,10 @@ use crate::support::moments::{Plan, Side};
 use crate::support::program::{NAMESPACE, World};
 use crate::support::script::Fault;
 use crate::support::server::Server;
+
+/// A request by its operation, and how many of that have been before it. Its number alone would be another one's where a
+/// request is repeated because the machine is slow.
+pub(super) type Moment = (&'static str, usize);
 
 pub(super) struct Watch {
     cloud: Arc<Cloud>,
@@ -29,8 +35,8 @@ pub(super) struct Watch {
 #[derive(Default)]
 struct State {
     seen: Vec<String>,
-    plan: Option<(usize, Plan)>,
-    met: Option<String>,
+    plan: Option<(Moment, Plan)>,
+    met: bool,
     broken: Vec<String>,
 }
 
@@ -57,6 +63,9 @@ impl Watch {
         let watch = Arc::clone(self);
         server.watch(Arc::new(move |operation, effect| {
             let _turn = watch.turn();
+            if side == Side::Aws || operation.starts_with("GET ") {
+                return effect();
+            }
             let before = stored(&watch.cluster);
             let reply = effect();
             watch.look(operation, &before, &stored(&watch.cluster));
@@ -64,12 +73,12 @@ impl Watch {
         }));
     }
 
-    /// At the request of that number, from 0 and from now on, this is done.
-    pub(super) fn plan(&self, number: usize, plan: Plan) {
+    /// From now on, at that moment this is done.
+    pub(super) fn plan(&self, moment: Moment, plan: Plan) {
         let mut state = self.state();
         state.seen.clear();
-        state.met = None;
-        state.plan = Some((number, plan));
+        state.met = false;
+        state.plan = Some((moment, plan));
     }
 
     /// Somebody else writes.
@@ -78,9 +87,9 @@ impl Watch {
         write(&self.cluster);
     }
 
-    /// The request that was planned for, if the run came so far.
-    pub(super) fn met(&self) -> Option<String> {
-        self.state().met.clone()
+    /// Whether the run came so far.
+    pub(super) fn met(&self) -> bool {
+        self.state().met
     }
 
     /// The requests since the last plan.
@@ -93,28 +102,31 @@ impl Watch {
         self.state().broken.first().cloned()
     }
 
-    /// What is not as it is to be after a good run: every Secret that is to be refreshed, and that `besides` does not name, has
-    /// all its logins, no older than `since`, and the annotation says when the first of them ends. All others are as at first.
+    /// What is not as it is to be after a good run: every Secret that is to be refreshed, and is not the one that `besides`
+    /// names, has all its logins, no older than `since`, and the annotation says when the first of them ends. All others are as
+    /// at first.
     pub(super) fn amiss(&self, since: usize, besides: Option<&str>) -> Option<String> {
         let now = stored(&self.cluster);
-        let pulls = PULLS.iter().filter(|pull| besides != Some(pull.name));
-        for pull in pulls {
-            let key = format!("{NAMESPACE}/{}", pull.name);
-            let Some(secret) = now.get(&key) else {
-                return Some(format!("{key} is gone"));
+        for name in PULLS.into_iter().filter(|name| besides != Some(name)) {
+            let Some(secret) = now.get(&format!("{NAMESPACE}/{name}")) else {
+                return Some(format!("{name} is gone"));
             };
-            let logins = match judge::logins(&self.cloud, pull, secret) {
+            let secret = Secret(secret);
+            let Some(wanted) = Wanted::of(&secret) else {
+                return Some(format!("{name} is not to be refreshed any more"));
+            };
+            let logins = match wanted.logins(&self.cloud, &secret) {
                 Ok(logins) => logins,
-                Err(what) => return Some(format!("{key}: {what}")),
+                Err(what) => return Some(format!("{name}: {what}")),
             };
             if logins.iter().any(|login| login.number < since) {
-                return Some(format!("{key}: a login was not replaced"));
+                return Some(format!("{name}: a login was not replaced"));
             }
-            if judge::ends(secret) != logins.iter().map(|login| login.ends).min() {
-                return Some(format!("{key}: the annotation does not say when the login ends"));
+            if secret.ends() != logins.iter().map(|login| login.ends).min() {
+                return Some(format!("{name}: the annotation does not say when the first login ends"));
             }
         }
-        let theirs = |(key, _): &(&String, &Value)| judge::pull(key).is_none() && !(self.rotates && holds_a_key(key));
+        let theirs = |(key, _): &(&String, &Value)| !is_pull(key) && !(self.rotates && holds_a_key(key));
         let mut first = self.first.iter().filter(theirs);
         let touched = first.find(|(key, secret)| now.get(*key) != Some(*secret));
         touched.map(|(key, _)| format!("{key} was touched"))
@@ -122,22 +134,22 @@ impl Watch {
 
     fn arrives(&self, side: Side, operation: &str) -> Option<Fault> {
         let mut state = self.state();
-        let number = state.seen.len();
+        let before = state.seen.iter().filter(|seen| *seen == operation).count();
         state.seen.push(operation.to_owned());
-        let fault = state
-            .plan
-            .as_ref()
-            .filter(|(at, _)| *at == number)
-            .map(|(_, plan)| plan(side))?;
-        state.met = Some(operation.to_owned());
+        let planned = state.plan.as_ref().filter(|(moment, _)| *moment == (operation, before));
+        let fault = planned.map(|(_, plan)| plan(side))?;
+        state.met = true;
         Some(fault)
     }
 
     fn look(&self, operation: &str, before: &Stored, after: &Stored) {
-        let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         let keys = keys.into_iter().filter(|key| !(self.rotates && holds_a_key(key)));
-        let worse = keys.filter_map(|key| judge::worse(&self.cloud, key, before.get(key), after.get(key)));
-        let worse: Vec<String> = worse.map(|what| format!("{what} (by {operation})")).collect();
+        let worse = |key: &String| {
+            let what = judge::worse(&self.cloud, before.get(key), after.get(key))?;
+            Some(format!("{key}: {what} (by {operation})"))
+        };
+        let worse: Vec<String> = keys.filter_map(worse).collect();
         self.state().broken.extend(worse);
     }
 
@@ -148,6 +160,12 @@ impl Watch {
     fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_pull(key: &str) -> bool {
+    key.strip_prefix(NAMESPACE)
+        .and_then(|name| name.strip_prefix('/'))
+        .is_some_and(|name| PULLS.contains(&name))
 }
 
 fn holds_a_key(key: &str) -> bool {

@@ -1,116 +1,100 @@
-//! The world: image-pull Secrets of many kinds, some never refreshed and some by an earlier run, and Secrets that are not to
-//! be touched.
+//! The world: Secrets of every kind that `ecr-update` refreshes, some for the first time and some after an earlier run, and
+//! Secrets that are not to be touched.
+
+use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use crate::support::program::{NAMESPACE, Program, World, under_test};
+use crate::support::cases;
+use crate::support::kube::Cluster;
+use crate::support::program::{NAMESPACE, Program, Run, World, under_test};
 
-pub(super) const EXPIRES_AT: &str = "aws-ecr-updater/expires-at";
-pub(super) const LABEL: &str = "aws-ecr-updater";
+/// The Secrets to refresh, in the order of their turns.
+pub(super) const PULLS: [&str; 4] = ["fields", "fresh", "kept", "legacy"];
 
-/// The data key of a Docker configuration.
-pub(super) const CONFIG: &str = ".dockerconfigjson";
-
-/// A Secret to refresh, and what is to come into it.
-pub(super) struct Pull {
-    pub(super) name: &'static str,
-    /// The user whose key its source holds.
-    pub(super) user: &'static str,
-    /// Where logins are wanted to.
-    pub(super) regions: &'static [&'static str],
-}
-
-/// What every world has.
-pub(super) const PULLS: &[Pull] = &[
-    Pull {
-        name: "fresh",
-        user: "ci",
-        regions: &["eu-west-1"],
-    },
-    Pull {
-        name: "kept",
-        user: "ci",
-        regions: &["eu-west-1"],
-    },
-    Pull {
-        name: "other",
-        user: "second",
-        regions: &["us-west-2"],
-    },
-];
-
-/// A password of another registry, in plain text.
+/// A password of another registry.
 const PASSWORD: &str = "planted/PASSWORD+of+a+registry/dckr_pat_0123456789abcdef";
+const EXTERNAL_ID: &str = "external-id-of-a-role";
 
 pub(super) fn registry(region: &str) -> String {
     format!("123456789012.dkr.ecr.{region}.amazonaws.com")
 }
 
-/// A world with [`PULLS`]: `fresh` has no value yet, the others have logins of an earlier run among other registries'.
+/// A world in which all of [`PULLS`] but `fresh` have been refreshed once, and nothing is recorded of that.
 pub(super) fn world() -> World {
     let world = World::with_key_secret();
     world.cloud.login_step(60);
     world.cloud.hide(PASSWORD);
+    world.cloud.add_role("pull");
+    world.cloud.require_external_id("pull", EXTERNAL_ID);
     world.cloud.add_user("second");
     let second = world.cloud.add_key("second");
     world.add_key_secret("s2", &second.id, &second.secret);
-    add_pull(
-        &world,
-        "fresh",
-        ("s", "eu-west-1"),
-        "kubernetes.io/dockerconfigjson",
-        None,
-    );
-    let (auth, ends) = login(&world, &world.key.id, "eu-west-1");
-    let (host, other_form) = (registry("eu-west-1"), format!("https://{}", registry("eu-west-1")));
-    let value = format!(
-        r#"{{"credHelpers":{{"gcr.io":"gcloud"}}, "auths":{{"ghcr.io":{{"username":"u","password":"{PASSWORD}"}},
-        "{host}":{{"auth":"{auth}"}},"quay.io":{{"identitytoken":"t\u002b1", "n":1.50}},"{other_form}":{{"auth":"{auth}"}}}},"HttpHeaders":{{}},"n":1e2}}"#
-    );
-    add_pull(
-        &world,
-        "kept",
-        ("s", "eu-west-1"),
-        "kubernetes.io/dockerconfigjson",
-        Some((value, ends)),
-    );
-    let (auth, ends) = login(&world, &second.id, "us-west-2");
-    let value = format!(
-        r#"{{"auths":{{"{}":{{"auth":"{auth}","email":"e@example"}},"z.example":{{"auth":"dTpw"}}}}}}"#,
-        registry("us-west-2")
-    );
-    add_pull(&world, "other", ("s2", "us-west-2"), "Opaque", Some((value, ends)));
+    fields(&world);
+    kept(&world);
+    legacy(&world);
     strangers(&world);
+    let run = world.program(under_test()).arg("ecr-update").run();
+    assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
+    add(
+        &world,
+        json!({"name": "fresh", "annotations": {"aws-ecr-updater/secret": "s", "aws-ecr-updater/region": "eu-west-1"}}),
+        ("kubernetes.io/dockerconfigjson", json!({".dockerconfigjson": "{}"})),
+    );
+    world.aws.forget();
+    world.kube.forget();
     world
 }
 
-/// An earlier run's login, as `auth` has it, and its end.
-fn login(world: &World, key_id: &str, region: &str) -> (String, i64) {
-    let (password, ends) = world.cloud.add_login(key_id, region);
-    (STANDARD.encode(format!("AWS:{password}")), ends)
+/// Plain fields, by a session of a role.
+fn fields(world: &World) {
+    let annotations = json!({
+        "aws-ecr-updater/secret": "s", "aws-ecr-updater/region": "eu-west-1",
+        "aws-ecr-updater/role-arn": "arn:aws:iam::123456789012:role/pull", "aws-ecr-updater/external-id": EXTERNAL_ID,
+        "aws-ecr-updater/fields": "username=user,password=pass,url=host", "note": "kept",
+    });
+    let metadata = json!({"name": "fields", "annotations": annotations});
+    add(world, metadata, ("Opaque", json!({"z.example": "not a login"})));
 }
 
-fn add_pull(world: &World, name: &str, (source, region): (&str, &str), kind: &str, value: Option<(String, i64)>) {
-    let mut secret = json!({
-        "metadata": {
-            "name": name, "namespace": NAMESPACE, "labels": {LABEL: "true", "team": "a"},
-            "annotations": {"aws-ecr-updater/secret": source, "aws-ecr-updater/region": region, "note": "kept"},
-        },
-        "type": kind,
-        "stringData": {CONFIG: "{}"},
+/// Two regions, among entries of others in many forms; one host in two spellings.
+fn kept(world: &World) {
+    let annotations = json!({
+        "aws-ecr-updater/secret": "t/s", "aws-ecr-updater/region": "eu-west-1,us-west-2", "note": "kept",
     });
-    if let Some((value, ends)) = value {
-        let ends = OffsetDateTime::from_unix_timestamp(ends).expect("a time");
-        secret["metadata"]["annotations"][EXPIRES_AT] = json!(ends.format(&Rfc3339).expect("a year of four digits"));
-        secret["stringData"][CONFIG] = json!(value);
-    }
-    if kind == "Opaque" {
-        secret["stringData"]["note"] = json!("not a login");
-    }
+    let auth = STANDARD.encode("AWS:of long ago");
+    let host = registry("eu-west-1");
+    let value = format!(
+        r#"{{"credHelpers":{{"gcr.io":"gcloud"}}, "auths":{{"z.example":{{"username":"u","password":"{PASSWORD}"}},
+        "{host}":{{"auth":"{auth}","email":"e@example"}},"quay.io":{{"identitytoken":"t\u002b1", "n":1.50}},
+        "https://{host}":{{"auth":"{auth}"}}}},"HttpHeaders":{{}},"n":1e2}}"#
+    );
+    let metadata = json!({"name": "kept", "annotations": annotations});
+    let value = json!({".dockerconfigjson": value, "note": "kept"});
+    add(world, metadata, ("kubernetes.io/dockerconfigjson", value));
+}
+
+/// The older form, with a registry of another account.
+fn legacy(world: &World) {
+    let annotations = json!({
+        "aws-ecr-updater/secret": "s2", "aws-ecr-updater/region": "us-west-2",
+        "aws-ecr-updater/registries": "210987654321.dkr.ecr.us-west-2.amazonaws.com", "note": "kept",
+    });
+    let value = format!(r#"{{"z.example":{{"auth":"dTpw", "n":1.50}}, "y.example":{{"password":"{PASSWORD}"}}}}"#);
+    let metadata = json!({"name": "legacy", "annotations": annotations});
+    add(
+        world,
+        metadata,
+        ("kubernetes.io/dockercfg", json!({".dockercfg": value})),
+    );
+}
+
+fn add(world: &World, mut metadata: Value, (kind, data): (&str, Value)) {
+    metadata["namespace"] = json!(NAMESPACE);
+    metadata["labels"] = json!({"aws-ecr-updater": "true", "team": "a"});
+    let secret = json!({"metadata": metadata, "type": kind, "stringData": data});
     world.cluster.add_secret(secret);
 }
 
@@ -119,8 +103,8 @@ fn strangers(world: &World) {
     let value = json!({"auths": {registry("eu-west-1"): {"auth": STANDARD.encode("AWS:theirs")}}}).to_string();
     for (namespace, name, labels) in [
         (NAMESPACE, "unlabelled", json!({})),
-        (NAMESPACE, "off", json!({LABEL: "false"})),
-        ("elsewhere", "fresh", json!({LABEL: "true"})),
+        (NAMESPACE, "off", json!({"aws-ecr-updater": "false"})),
+        ("elsewhere", "fresh", json!({"aws-ecr-updater": "true"})),
     ] {
         world.cluster.add_secret(json!({
             "metadata": {
@@ -128,7 +112,7 @@ fn strangers(world: &World) {
                 "annotations": {"aws-ecr-updater/secret": "s", "aws-ecr-updater/region": "eu-west-1"},
             },
             "type": "kubernetes.io/dockerconfigjson",
-            "stringData": {CONFIG: value},
+            "stringData": {".dockerconfigjson": value},
         }));
     }
 }
@@ -139,14 +123,29 @@ pub(super) fn update(world: &World) -> Program {
 }
 
 /// Every Secret as it is stored, by namespace and name.
-pub(super) type Stored = std::collections::BTreeMap<String, Value>;
+pub(super) type Stored = BTreeMap<String, Value>;
 
-pub(super) fn stored(cluster: &crate::support::kube::Cluster) -> Stored {
-    let names = cluster.names().into_iter();
+pub(super) fn stored(cluster: &Cluster) -> Stored {
     let secret = |key: String| {
         let (namespace, name) = key.split_once('/').expect("namespace/name");
         let secret = cluster.secret(namespace, name)?;
         Some((key, secret))
     };
-    names.filter_map(secret).collect()
+    cluster.names().into_iter().filter_map(secret).collect()
+}
+
+/// What a run said to people, and how it ended. What it says at the most verbose level would hide that.
+pub(super) fn told(world: &World, run: &Run) -> Vec<String> {
+    let is_verbose = |line: &String| ["DEBUG", "TRACE"].iter().any(|level| line.starts_with(level));
+    let mut lines = cases::lines(world, run);
+    lines.retain(|line| !is_verbose(line));
+    lines
+}
+
+pub(super) fn expect(is_so: bool, else_what: &str) -> Result<(), String> {
+    if is_so { Ok(()) } else { Err(else_what.to_owned()) }
+}
+
+pub(super) fn nothing(found: Option<String>) -> Result<(), String> {
+    found.map_or(Ok(()), Err)
 }
