@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use crate::aws::{AccessKeyId, KeyPair};
 use crate::kube::Secret;
 use crate::sensitive::Sensitive;
@@ -10,6 +13,10 @@ use crate::sensitive::Sensitive;
 pub const ACCESS_KEY_ID: &str = "access_key_id";
 /// The data key of the secret access key.
 pub const SECRET_ACCESS_KEY: &str = "secret_access_key";
+
+/// The annotation that says when the key was replaced last. No decision about a key depends on it: it is for people, and says
+/// how long it may still be unknown somewhere.
+pub const ROTATED_AT: &str = "aws-rotate-key/rotated-at";
 
 /// Why a Secret holds no pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +65,11 @@ pub fn pair(secret: &Secret) -> Result<KeyPair, NoPair> {
     let secret = text(secret, SECRET_ACCESS_KEY)?;
     let id = AccessKeyId::parse(id.expose()).map_err(|_| NoPair::NoId)?;
     Ok(KeyPair { id, secret })
+}
+
+/// When the pair was put there by a rotation, if it was.
+pub fn rotated_at(secret: &Secret) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(secret.annotation(ROTATED_AT)?, &Rfc3339).ok()
 }
 
 fn text(secret: &Secret, name: &'static str) -> Result<Sensitive<String>, NoPair> {

@@ -3,12 +3,14 @@
 use std::env;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_iam_credential_rotate::cli::{self, Parsed, Typed};
+use aws_iam_credential_rotate::ecr_update::Updater;
 use aws_iam_credential_rotate::interrupt::Interrupt;
 use aws_iam_credential_rotate::settings::{Environment, Job, Settings, variables};
-use aws_iam_credential_rotate::{aws, ecr_update, eks_token, http, kube, rotate};
+use aws_iam_credential_rotate::{aws, eks_token, http, kube, rotate};
 use log::LevelFilter;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use time::OffsetDateTime;
@@ -67,11 +69,11 @@ fn run(typed: &Typed) -> u8 {
         }
     };
     end_after_a_signal(interrupt.clone());
-    let tally = match &settings.job {
-        Job::Rotate(settings) => rotate::run(kube, aws, settings, &interrupt),
+    let tally = match settings.job {
+        Job::Rotate(settings) => rotate::run(kube, aws, &settings, &interrupt),
         Job::EcrUpdate(job) => {
             let ambient = aws::ambient::Chain::new(settings.ambient);
-            ecr_update::run(&kube, &aws, &ambient, job, &interrupt)
+            Updater::new(Arc::new(kube), Arc::new(aws), ambient, job, interrupt).run()
         }
     };
     match tally {

@@ -182,6 +182,7 @@ impl Settings {
                 region,
                 renew_within: typed.renew_within,
                 prune: typed.prune,
+                propagation_timeout: typed.propagation_timeout.unwrap_or(PROPAGATION_TIMEOUT),
             }),
         };
         let time = typed.request_timeout.unwrap_or(REQUEST_TIMEOUT);
