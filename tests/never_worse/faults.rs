@@ -61,7 +61,13 @@ fn carry_out(case: &Case, said: &mut Vec<String>) -> Result<(), String> {
     let watch = Watch::of(&world, false);
     let since = world.cloud.tokens_issued().len();
     let plan = |plan| watch.plan(moment(case.request), plan);
-    let faulty = cases::faulty(&world, update(&world), case.kind, plan);
+    let program = update(&world);
+    let program = if case.kind.hangs() {
+        program.arg("--request-timeout=4s")
+    } else {
+        program
+    };
+    let faulty = cases::faulty(&world, program, case.kind, plan);
     said.extend(told(&world, &faulty));
     expect(watch.met(), "the fault met no request")?;
     nothing(watch.broken())?;

@@ -98,7 +98,7 @@ fn two_updaters(round: &Round) -> Result<usize, String> {
 #[test]
 fn two_updaters_at_once_end_in_one_good_value() {
     let begun = Instant::now();
-    let rounds = rounds(120, 120);
+    let rounds = rounds(80, 120);
     let conflicts = cases::expect_all(cases::all(&rounds, two_updaters));
     let met = conflicts.iter().filter(|count| **count > 0).count();
     println!(
@@ -132,7 +132,7 @@ fn beside_rotate(round: &Round) -> Result<bool, String> {
 #[test]
 fn an_updater_beside_the_rotation_of_its_key_writes_a_login_or_none() {
     let begun = Instant::now();
-    let rounds = rounds(100, 6500);
+    let rounds = rounds(60, 6500);
     let by_new_key = cases::expect_all(cases::all(&rounds, beside_rotate));
     let new = by_new_key.iter().filter(|new| **new).count();
     println!(
@@ -140,5 +140,5 @@ fn an_updater_beside_the_rotation_of_its_key_writes_a_login_or_none() {
         rounds.len(),
         begun.elapsed().as_secs()
     );
-    assert!(new > 10 && new < 90, "they hardly met: {new} with the new key");
+    assert!(new > 5 && new < 55, "they hardly met: {new} with the new key");
 }

@@ -47,6 +47,11 @@ impl Kind {
         Kind::HangAfter,
     ];
 
+    /// Whether it takes as long as a request may.
+    pub fn hangs(self) -> bool {
+        matches!(self, Kind::HangBefore | Kind::HangAfter)
+    }
+
     fn fault(self, side: Side) -> Fault {
         let error = match side {
             Side::Aws => service_failure_xml(),
@@ -181,19 +186,20 @@ fn intrude(world: &World) -> Option<String> {
 }
 
 fn faulty_run(world: &World, moments: &Moments, point: Point, kind: Kind) -> Run {
-    faulty(world, rotate(world), kind, |plan| moments.plan(point, plan))
+    let program = rotate(world);
+    let program = if kind.hangs() {
+        program.arg("--request-timeout=1s")
+    } else {
+        program
+    };
+    faulty(world, program, kind, |plan| moments.plan(point, plan))
 }
 
 /// Runs the program with such a fault at the request that `plan` puts it to.
 pub fn faulty(world: &World, program: Program, kind: Kind, plan: impl FnOnce(Plan)) -> Run {
     if !Kind::KILLS.contains(&kind) {
         plan(Box::new(move |side| kind.fault(side)));
-        let hangs = matches!(kind, Kind::HangBefore | Kind::HangAfter);
-        return world.check(if hangs {
-            program.arg("--request-timeout=1s")
-        } else {
-            program
-        });
+        return world.check(program);
     }
     let (tell, reached) = mpsc::channel();
     let (go_on, wait) = mpsc::channel::<()>();
