@@ -1,6 +1,7 @@
 //! What must not be seen, in the forms that it could be seen in.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -60,14 +61,14 @@ const STEP: usize = 8;
 
 /// Looks for many secrets in much text at once: for their parts of [`RUN`] bytes.
 pub struct Finder<'a> {
-    parts: HashMap<[u8; RUN], &'a Planted>,
+    parts: HashMap<[u8; RUN], &'a Planted, BuildHasherDefault<Quick>>,
     /// Whether any part begins like that: a hash table alone, asked at each byte, takes most of a test's time.
     begins: Vec<bool>,
 }
 
 impl<'a> Finder<'a> {
     pub fn new(planted: impl IntoIterator<Item = &'a Planted>) -> Finder<'a> {
-        let mut parts = HashMap::new();
+        let mut parts = HashMap::default();
         for planted in planted {
             for form in &planted.forms {
                 assert!(
@@ -91,6 +92,27 @@ impl<'a> Finder<'a> {
         let look = |window: &[u8]| self.begins[beginning(window)].then(|| self.parts.get(window)).flatten();
         let found = text.as_bytes().windows(RUN).find_map(look);
         found.map(|planted| planted.what.as_str())
+    }
+}
+
+/// Hashes parts of text that nobody has chosen to have the same hash, in a tenth of the time that the standard's takes.
+#[derive(Default)]
+struct Quick(u64);
+
+impl Hasher for Quick {
+    fn write(&mut self, bytes: &[u8]) {
+        for eight in bytes.chunks_exact(8) {
+            let eight = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
+            self.0 = (self.0.rotate_left(5) ^ eight).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {
+        // The length of a part, which all have.
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
     }
 }
 

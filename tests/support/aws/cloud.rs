@@ -219,6 +219,11 @@ impl Cloud {
         self.account().regions = regions.iter().map(|&region| region.to_owned()).collect();
     }
 
+    /// No two ECR logins end at the same time: each so many seconds before the one issued before it.
+    pub fn login_step(&self, seconds: i64) {
+        self.account().login_step = seconds;
+    }
+
     /// Sets the service's clock that far ahead of the real one, or behind it.
     pub fn clock_offset(&self, seconds: i64) {
         self.account().clock_offset = seconds;
