@@ -47,48 +47,98 @@ pub struct Settings {
     pub prune: bool,
 }
 
-/// Refreshes every Secret in scope that has the label. What goes wrong with one is logged and counted, and keeps no other
-/// from its turn.
-///
-/// # Errors
-///
-/// When the Secrets cannot be listed.
-pub fn run(
-    kube: &kube::Client,
-    aws: &aws::Client,
-    ambient: &ambient::Chain,
-    settings: &Settings,
-    interrupt: &Interrupt,
-) -> Result<Tally, kube::Error> {
-    let secrets = kube.list_secrets(&settings.scope, LABEL, Asking::Patiently)?;
-    let mut tally = Tally::new("ecr-update", LABEL, "refreshed", &settings.scope, secrets.len());
-    let mut logins = Logins {
-        kube,
-        aws,
-        ambient,
-        sources: BTreeMap::new(),
-        logins: BTreeMap::new(),
-        ambient_logins: BTreeMap::new(),
-    };
-    for secret in secrets {
-        let name = secret.key.clone();
-        if interrupt.is_set() {
-            log::error!("{name}: stopped by a signal; nothing was done; run again");
-            tally.failed(1);
-            continue;
-        }
-        match refresh(&mut logins, settings, secret) {
-            Ok(line) => {
-                log::info!("{name}: {line}");
-                tally.done(1);
-            }
-            Err(why) => {
-                log::error!("{name}: {why}");
-                tally.failed(1);
-            }
+/// STAND-IN
+pub struct Updater {
+    kube: std::sync::Arc<kube::Client>,
+    aws: std::sync::Arc<aws::Client>,
+    ambient: ambient::Chain,
+    settings: Settings,
+    interrupt: Interrupt,
+    done: std::sync::Mutex<std::collections::BTreeSet<Key>>,
+}
+#[derive(Debug)]
+pub enum Follow {
+    Done,
+    Later(String),
+    Failed(String),
+}
+impl Updater {
+    pub fn new(
+        kube: std::sync::Arc<kube::Client>,
+        aws: std::sync::Arc<aws::Client>,
+        ambient: ambient::Chain,
+        settings: Settings,
+        interrupt: Interrupt,
+    ) -> Updater {
+        Updater {
+            kube,
+            aws,
+            ambient,
+            settings,
+            interrupt,
+            done: Default::default(),
         }
     }
-    Ok(tally)
+    fn logins(&self) -> Logins<'_> {
+        Logins {
+            kube: &self.kube,
+            aws: &self.aws,
+            ambient: &self.ambient,
+            sources: BTreeMap::new(),
+            logins: BTreeMap::new(),
+            ambient_logins: BTreeMap::new(),
+        }
+    }
+    pub fn follow(&self, sources: &[Key]) -> Follow {
+        let secrets = match self.kube.list_secrets(&self.settings.scope, LABEL, Asking::Patiently) {
+            Ok(secrets) => secrets,
+            Err(error) => return Follow::Failed(error.to_string()),
+        };
+        let mut logins = self.logins();
+        for secret in secrets {
+            let name = secret.key.clone();
+            if !matches!(source(&secret), Ok(Some(key)) if sources.contains(&key)) {
+                continue;
+            }
+            match refresh(&mut logins, &self.settings, secret) {
+                Ok(line) => {
+                    log::info!("{name}: {line}");
+                    self.done.lock().unwrap().insert(name);
+                }
+                Err(why) if why.contains("UnrecognizedClient") => return Follow::Later(format!("{name}: {why}")),
+                Err(why) => return Follow::Failed(format!("{name}: {why}")),
+            }
+        }
+        Follow::Done
+    }
+    pub fn run(&self) -> Result<Tally, kube::Error> {
+        let secrets = self.kube.list_secrets(&self.settings.scope, LABEL, Asking::Patiently)?;
+        let mut tally = Tally::new("ecr-update", LABEL, "refreshed", &self.settings.scope, secrets.len());
+        let mut logins = self.logins();
+        for secret in secrets {
+            let name = secret.key.clone();
+            if self.done.lock().unwrap().contains(&name) {
+                tally.done(1);
+                continue;
+            }
+            if self.interrupt.is_set() {
+                log::error!("{name}: stopped by a signal; nothing was done; run again");
+                tally.failed(1);
+                continue;
+            }
+            match refresh(&mut logins, &self.settings, secret) {
+                Ok(line) => {
+                    log::info!("{name}: {line}");
+                    tally.done(1);
+                }
+                Err(why) => {
+                    log::error!("{name}: {why}");
+                    tally.failed(1);
+                }
+            }
+        }
+        Ok(tally)
+    }
 }
 
 fn refresh(logins: &mut Logins<'_>, settings: &Settings, secret: Secret) -> Result<String, String> {
