@@ -6,6 +6,8 @@
 mod kill;
 #[path = "leaks.rs"]
 mod leaks;
+#[path = "never_worse/mod.rs"]
+mod never_worse;
 #[path = "support/mod.rs"]
 mod support;
 #[path = "together.rs"]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::aws::service_failure_xml;
 use super::kube::status::internal_error;
-use super::moments::{Moments, Point, Side};
+use super::moments::{Moments, Plan, Point, Side};
 use super::program::{Program, Run, World, under_test};
 use super::script::Fault;
 
@@ -162,7 +162,8 @@ pub fn rotate(world: &World) -> Program {
     world.program(under_test()).args(&["rotate", "--lock-timeout=3s"])
 }
 
-fn lines(world: &World, run: &Run) -> Vec<String> {
+/// What a run said, and how it ended.
+pub fn lines(world: &World, run: &Run) -> Vec<String> {
     let code = run
         .code
         .map_or_else(|| "killed".into(), |code| format!("exit code {code}"));
@@ -180,10 +181,14 @@ fn intrude(world: &World) -> Option<String> {
 }
 
 fn faulty_run(world: &World, moments: &Moments, point: Point, kind: Kind) -> Run {
+    faulty(world, rotate(world), kind, |plan| moments.plan(point, plan))
+}
+
+/// Runs the program with such a fault at the request that `plan` puts it to.
+pub fn faulty(world: &World, program: Program, kind: Kind, plan: impl FnOnce(Plan)) -> Run {
     if !Kind::KILLS.contains(&kind) {
-        moments.plan(point, Box::new(move |side| kind.fault(side)));
+        plan(Box::new(move |side| kind.fault(side)));
         let hangs = matches!(kind, Kind::HangBefore | Kind::HangAfter);
-        let program = rotate(world);
         return world.check(if hangs {
             program.arg("--request-timeout=1s")
         } else {
@@ -198,12 +203,11 @@ fn faulty_run(world: &World, moments: &Moments, point: Point, kind: Kind) -> Run
         let _ = wait.lock().unwrap().recv();
     });
     let after = kind == Kind::KillAfter;
-    let fault = move |_| match after {
+    plan(Box::new(move |_| match after {
         true => Fault::CallAfter(Arc::clone(&hook) as Arc<dyn Fn() + Send + Sync>),
         false => Fault::CallInstead(Arc::clone(&hook) as Arc<dyn Fn() + Send + Sync>),
-    };
-    moments.plan(point, Box::new(fault));
-    let mut child = rotate(world).start();
+    }));
+    let mut child = program.start();
     loop {
         match reached.recv_timeout(Duration::from_millis(100)) {
             Ok(()) => break child.kill().expect("a child of ours"),

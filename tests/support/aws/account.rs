@@ -161,6 +161,8 @@ pub(super) struct Account {
     /// What is secret beside keys and logins.
     pub(super) other_secrets: Vec<String>,
     pub(super) issued: Vec<IssuedToken>,
+    /// So many seconds earlier than the one before each login ends.
+    pub(super) login_step: i64,
     pub(super) regions: BTreeSet<String>,
     pub(super) clock_offset: i64,
     pub(super) enforce_limit: bool,
@@ -183,6 +185,7 @@ impl Account {
             roles: BTreeMap::new(),
             other_secrets: Vec::new(),
             issued: Vec::new(),
+            login_step: 0,
             regions: partition.regions.iter().map(|&region| region.to_owned()).collect(),
             clock_offset: 0,
             enforce_limit: true,

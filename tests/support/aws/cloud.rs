@@ -115,6 +115,11 @@ impl Cloud {
         }
     }
 
+    /// An ECR login as the key's owner would have got it, and when it ends, in seconds since the epoch.
+    pub fn add_login(&self, key_id: &str, region: &str) -> (String, i64) {
+        ecr::issue(&mut self.account(), key_id, region)
+    }
+
     /// Something that must not be found in any output.
     pub fn hide(&self, secret: &str) {
         self.account().other_secrets.push(secret.to_owned());
@@ -217,6 +222,11 @@ impl Cloud {
     /// The regions where STS and ECR are.
     pub fn regions(&self, regions: &[&str]) {
         self.account().regions = regions.iter().map(|&region| region.to_owned()).collect();
+    }
+
+    /// No two ECR logins end at the same time: each so many seconds before the one issued before it.
+    pub fn login_step(&self, seconds: i64) {
+        self.account().login_step = seconds;
     }
 
     /// Sets the service's clock that far ahead of the real one, or behind it.

@@ -61,20 +61,26 @@ fn get_authorization_token(account: &mut Account, caller: Caller) -> Value {
         key_id,
         region,
     } = caller;
-    let expires_at = account.now() + LIFETIME;
-    let password = random::ecr_password(expires_at);
-    let answer = json!({
+    let (password, expires_at) = issue(account, &key_id, &region);
+    json!({
         "authorizationData": [{
             "authorizationToken": STANDARD.encode(format!("AWS:{password}")),
             // Seconds as a float, as AWS sends it.
             "expiresAt": expires_at as f64 + 0.123,
             "proxyEndpoint": format!("https://{ACCOUNT}.dkr.ecr.{region}.{}", account.partition.suffix),
         }]
-    });
+    })
+}
+
+/// A new login, and when it ends.
+pub(super) fn issue(account: &mut Account, key_id: &str, region: &str) -> (String, i64) {
+    let before = i64::try_from(account.issued.len()).expect("as many logins as fit into a test");
+    let expires_at = account.now() + LIFETIME - before * account.login_step;
+    let password = random::ecr_password(expires_at);
     account.issued.push(IssuedToken {
-        region,
-        key_id,
-        password,
+        region: region.to_owned(),
+        key_id: key_id.to_owned(),
+        password: password.clone(),
     });
-    answer
+    (password, expires_at)
 }
