@@ -149,7 +149,11 @@ fn not_due(rotation: &Rotation) -> String {
         .and_then(|key| rotation.keys.listed(key))
         .map(|key| key.created);
     let made = created.map_or_else(String::new, |created| format!(", made {},", created.date()));
-    format!("key {old}{made} is young enough; nothing was done")
+    let rest = match rotation.kept_keys().first() {
+        None => "nothing was done".to_owned(),
+        Some(key) => format!("key {} {}", rotation.keys.id(key), fate(rotation, Some(key))),
+    };
+    format!("key {old}{made} is young enough; {rest}")
 }
 
 fn tidied(rotation: &Rotation) -> String {
