@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use crate::aws::{AccessKeyId, KeyPair};
 use crate::error::one_line;
 use crate::kube::Secret;
@@ -18,6 +21,10 @@ pub const SECRET_ACCESS_KEY_FIELD: &str = "aws-rotate-key/secret-access-key-fiel
 
 /// The longest data key that Kubernetes takes.
 const LONGEST_DATA_KEY: usize = 253;
+
+/// The annotation that says when the key was replaced last. No decision about a key depends on it: it is for people, and says
+/// how long it may still be unknown somewhere.
+pub const ROTATED_AT: &str = "aws-rotate-key/rotated-at";
 
 /// Why a Secret holds no pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +114,11 @@ pub fn pair(secret: &Secret) -> Result<KeyPair, NoPair> {
     let secret = text(secret, &secret_field, &both)?;
     let id = AccessKeyId::parse(id.expose()).map_err(|_| NoPair::NoId(id_field))?;
     Ok(KeyPair { id, secret })
+}
+
+/// When the pair was put there by a rotation, if it was.
+pub fn rotated_at(secret: &Secret) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(secret.annotation(ROTATED_AT)?, &Rfc3339).ok()
 }
 
 /// The data key that the access key id is under, for messages.

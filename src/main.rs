@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_iam_credential_rotate::cli::{self, Parsed, Typed};
+use aws_iam_credential_rotate::ecr_update::{Follow, Updater};
 use aws_iam_credential_rotate::interrupt::Interrupt;
 use aws_iam_credential_rotate::report::Tally;
 use aws_iam_credential_rotate::settings::{Environment, Job, Settings, variables};
-use aws_iam_credential_rotate::{aws, ecr_update, eks_token, http, kube, rotate};
+use aws_iam_credential_rotate::{aws, eks_token, http, kube, rotate};
 use log::LevelFilter;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use time::OffsetDateTime;
@@ -76,15 +77,15 @@ fn run(typed: &Typed) -> u8 {
     let ambient = aws::ambient::Chain::new(settings.ambient);
     match settings.job {
         Job::Rotate(job) => close(rotate::run(kube, aws, &job, None, &interrupt)),
-        Job::EcrUpdate(job) => close(ecr_update::Updater::new(kube, aws, ambient, job, interrupt).run()),
+        Job::EcrUpdate(job) => close(Updater::new(kube, aws, ambient, job, interrupt).run()),
         Job::All(rotation, job) => {
             let (for_kube, for_aws, signal) = (Arc::clone(&kube), Arc::clone(&aws), interrupt.clone());
-            let updater = Arc::new(ecr_update::Updater::new(for_kube, for_aws, ambient, job, signal));
+            let updater = Arc::new(Updater::new(for_kube, for_aws, ambient, job, signal));
             let follower = Arc::clone(&updater);
             let follow = move |sources: &[kube::Key]| match follower.follow(sources) {
-                ecr_update::Follow::Done => rotate::Followed::Done,
-                ecr_update::Follow::Later(why) => rotate::Followed::Later(why),
-                ecr_update::Follow::Failed(why) => rotate::Followed::Failed(why),
+                Follow::Done => rotate::Followed::Done,
+                Follow::Later(why) => rotate::Followed::Later(why),
+                Follow::Failed(why) => rotate::Followed::Failed(why),
             };
             let rotated = close(rotate::run(kube, aws, &rotation, Some(Arc::new(follow)), &interrupt));
             let updated = close(updater.run());

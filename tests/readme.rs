@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use aws_iam_credential_rotate::ecr_update::annotations;
 use aws_iam_credential_rotate::settings::variables;
-use aws_iam_credential_rotate::{ecr_update, key_secret, rotate};
+use aws_iam_credential_rotate::{key_secret, rotate};
 
 use crate::support::program::{Program, under_test};
 
@@ -60,7 +61,10 @@ fn every_variable_is_explained() {
 fn every_label_annotation_and_data_key_is_explained() {
     let readme = root("README.md");
     let documented = section(&readme, "Labels, annotations and data keys");
-    for name in [
+    let of_ecr_update = [annotations::LABEL, annotations::COPY]
+        .into_iter()
+        .chain(annotations::ALL);
+    for name in of_ecr_update.chain([
         rotate::LABEL,
         rotate::REGION,
         "aws-rotate-key/grace-period",
@@ -68,15 +72,11 @@ fn every_label_annotation_and_data_key_is_explained() {
         "aws-rotate-key/journal",
         "aws-rotate-key/history",
         "aws-rotate-key/rotated-at",
-        ecr_update::LABEL,
-        ecr_update::SOURCE,
-        ecr_update::REGION,
-        ecr_update::EXPIRES_AT,
         key_secret::ACCESS_KEY_ID,
         key_secret::SECRET_ACCESS_KEY,
         key_secret::ACCESS_KEY_ID_FIELD,
         key_secret::SECRET_ACCESS_KEY_FIELD,
-    ] {
+    ]) {
         assert!(documented.contains(&format!("`{name}`")), "{name}");
     }
 }

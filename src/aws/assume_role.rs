@@ -3,9 +3,9 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::credentials::Signer;
+use super::registry::is_account;
 use super::{
-    AccessKeyId, Call, Client, Credentials, Error, FORM, KeyPair, Region, Safety, Service, query, refusal, xml,
+    AccessKeyId, Call, Client, Credentials, Error, FORM, KeyPair, Region, Safety, Service, Signer, query, refusal, xml,
 };
 use crate::retry::Asking;
 use crate::sensitive::Sensitive;
@@ -16,7 +16,7 @@ const VERSION: &str = "2011-06-15";
 const SESSION_NAME: &str = "aws-iam-credential-rotate";
 
 /// A role, and how it is assumed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Role {
     /// Its ARN.
     pub arn: String,
@@ -53,18 +53,40 @@ impl Role {
     }
 }
 
-/// AssumeRole: a session as `role`, for whoever `credentials` belong to.
+/// AssumeRole: a session as `role`, for whoever signs.
 ///
 /// # Errors
 ///
 /// As for every call.
-pub fn assume_role(
+pub fn assume_role<'a>(
     client: &Client,
     region: &Region,
-    credentials: &Credentials,
+    by: impl Into<Signer<'a>>,
     role: &Role,
 ) -> Result<Credentials, Error> {
-    session(client, region, credentials.into(), "AssumeRole", role, None)
+    session(client, region, by.into(), "AssumeRole", role, None)
+}
+
+/// Whether a text is the ARN of a role, `arn:aws:iam::123456789012:role/path/name`, in any partition.
+pub fn is_role_arn(text: &str) -> bool {
+    let fields: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", account, resource] = fields[..] else {
+        return false;
+    };
+    let of_a_name = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-/".contains(&b);
+    let name = resource.strip_prefix("role/").unwrap_or_default();
+    partition.starts_with("aws")
+        && partition.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+        && is_account(account)
+        && !name.is_empty()
+        && !name.ends_with('/')
+        && name.bytes().all(of_a_name)
+}
+
+/// Whether a text can be an external id, by the API reference of AssumeRole.
+pub fn is_external_id(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b);
+    (2..=1224).contains(&text.len()) && text.bytes().all(fits)
 }
 
 /// AssumeRoleWithWebIdentity: a session as `role`, for the bearer of an OpenID Connect token. Nobody signs it.
@@ -143,6 +165,38 @@ mod tests {
         assert_eq!(session.expires_at.unwrap().unix_timestamp(), 1_795_572_000);
         for missing in fields {
             assert_eq!(answer(&fields.concat().replace(missing, "")), None, "{missing}");
+        }
+    }
+
+    #[test]
+    fn arns_of_roles_and_of_nothing_else() {
+        for good in [
+            "arn:aws:iam::123456789012:role/pull",
+            "arn:aws-cn:iam::123456789012:role/team/a/pull+1=2,3.4@5_6-7",
+        ] {
+            assert!(is_role_arn(good), "{good}");
+        }
+        for bad in [
+            "",
+            "pull",
+            "arn:aws:iam::123456789012:user/ci",
+            "arn:aws:iam::12345678901:role/pull",
+            "arn:aws:sts::123456789012:assumed-role/pull/s",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role/a/",
+            "arn:aws:iam::123456789012:role/a b",
+            "arn:aws:iam:eu-west-1:123456789012:role/a",
+            "arn:gcp:iam::123456789012:role/a",
+        ] {
+            assert!(!is_role_arn(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn external_ids() {
+        assert!(is_external_id("a:b/c+d=e,f.g@h-1_2"));
+        for bad in ["", "a", "a b", "ä1"] {
+            assert!(!is_external_id(bad), "{bad}");
         }
     }
 

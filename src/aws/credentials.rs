@@ -71,7 +71,7 @@ pub struct Credentials {
 
 /// Who signs a call.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Signer<'a> {
+pub enum Signer<'a> {
     /// Nobody: the call itself carries the proof.
     Nobody,
     /// The pair of a Secret.

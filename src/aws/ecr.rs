@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::credentials::Signer;
-use super::{Call, Cause, Client, Credentials, Error, JSON_1_1, KeyPair, Region, Safety, Service, refusal};
+use super::registry::{PUBLIC_HOST, Realm};
+use super::{Call, Cause, Client, Error, JSON_1_1, Safety, Service, Signer, refusal};
 use crate::retry::Asking;
 use crate::sensitive::Sensitive;
 
@@ -21,36 +21,32 @@ pub struct Login {
     pub expires_at: OffsetDateTime,
 }
 
-/// GetAuthorizationToken: a login for the account that `keys` belongs to, in `region`.
+/// GetAuthorizationToken: a login for whoever signs, to the registries of `realm`.
 ///
 /// # Errors
 ///
 /// As for every call; an answer without a usable token is one.
-pub fn get_authorization_token(client: &Client, region: &Region, keys: &KeyPair) -> Result<Login, Error> {
-    token(client, region, keys.into())
-}
-
-/// As [`get_authorization_token`], for whoever `credentials` of this machine belong to.
-///
-/// # Errors
-///
-/// As for every call.
-pub fn get_authorization_token_as(client: &Client, region: &Region, credentials: &Credentials) -> Result<Login, Error> {
-    token(client, region, credentials.into())
-}
-
-fn token(client: &Client, region: &Region, keys: Signer<'_>) -> Result<Login, Error> {
+pub fn get_authorization_token<'a>(client: &Client, realm: &Realm, by: impl Into<Signer<'a>>) -> Result<Login, Error> {
+    let by = by.into();
+    let region = realm.region();
+    let (service, target) = match realm {
+        Realm::Private(_) => (
+            Service::Ecr,
+            "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken",
+        ),
+        Realm::Public => (Service::EcrPublic, "SpencerFrontendService.GetAuthorizationToken"),
+    };
     let call = Call {
-        service: Service::Ecr,
-        region,
+        service,
+        region: &region,
         operation: "GetAuthorizationToken",
         content_type: JSON_1_1,
-        target: Some("AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"),
+        target: Some(target),
         body: "{}".into(),
         safety: Safety::Repeatable(Asking::Patiently),
     };
-    let reply = client.call(&call, keys)?;
-    parse(reply.body.expose()).map_err(|problem| {
+    let reply = client.call(&call, by)?;
+    parse(realm, reply.body.expose()).map_err(|problem| {
         let cause = match problem {
             NoLogin::NotJson => refusal::unexpected(&reply, "ECR's JSON"),
             other => Cause::Unreadable {
@@ -58,14 +54,14 @@ fn token(client: &Client, region: &Region, keys: Signer<'_>) -> Result<Login, Er
                 what: other.text().into(),
             },
         };
-        client.error(&call, keys, cause)
+        client.error(&call, by, cause)
     })
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum NoLogin {
     NotJson,
-    EmptyList,
+    Empty,
     Registry,
     Token,
     Expiry,
@@ -75,7 +71,7 @@ impl NoLogin {
     fn text(&self) -> &'static str {
         match self {
             NoLogin::NotJson => "the answer is not ECR's JSON",
-            NoLogin::EmptyList => "the answer holds no login (`authorizationData` is missing or empty)",
+            NoLogin::Empty => "the answer holds no login (`authorizationData` is missing or empty)",
             NoLogin::Registry => "the answer names no registry (`proxyEndpoint` is missing or no URL)",
             NoLogin::Token => "the answer's `authorizationToken` is not base64 of `AWS:<password>`",
             NoLogin::Expiry => "the answer's `expiresAt` is missing or no time",
@@ -83,30 +79,39 @@ impl NoLogin {
     }
 }
 
-fn parse(body: &[u8]) -> Result<Login, NoLogin> {
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    #[serde(default)]
+    authorization_token: String,
+    #[serde(default)]
+    proxy_endpoint: String,
+    expires_at: Option<f64>,
+}
+
+fn parse(realm: &Realm, body: &[u8]) -> Result<Login, NoLogin> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Answer {
-        #[serde(default)]
-        authorization_data: Vec<Data>,
+    struct Answer<T> {
+        authorization_data: Option<T>,
     }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Data {
-        #[serde(default)]
-        authorization_token: String,
-        #[serde(default)]
-        proxy_endpoint: String,
-        expires_at: Option<f64>,
-    }
-    let answer: Answer = serde_json::from_slice(body).map_err(|_| NoLogin::NotJson)?;
-    let data = answer.authorization_data.into_iter().next().ok_or(NoLogin::EmptyList)?;
+    let data = match realm {
+        Realm::Private(_) => serde_json::from_slice::<Answer<Vec<Data>>>(body)
+            .map(|answer| answer.authorization_data.and_then(|list| list.into_iter().next())),
+        Realm::Public => serde_json::from_slice::<Answer<Data>>(body).map(|answer| answer.authorization_data),
+    };
+    let data = data.map_err(|_| NoLogin::NotJson)?.ok_or(NoLogin::Empty)?;
     let authorization = Sensitive::new(data.authorization_token);
-    let registry = data
-        .proxy_endpoint
-        .split_once("://")
-        .map(|(_, host)| host.trim_end_matches('/').to_owned());
-    let registry = registry.filter(|host| is_host(host)).ok_or(NoLogin::Registry)?;
+    let registry = match realm {
+        Realm::Private(_) => data
+            .proxy_endpoint
+            .split_once("://")
+            .map(|(_, host)| host.trim_end_matches('/').to_owned())
+            .filter(|host| is_host(host))
+            .ok_or(NoLogin::Registry)?,
+        // Its answer names none.
+        Realm::Public => PUBLIC_HOST.to_owned(),
+    };
     let login = STANDARD
         .decode(authorization.expose())
         .map(Sensitive::new)
@@ -140,7 +145,20 @@ mod tests {
         let body = format!(
             r#"{{"authorizationData":[{{"authorizationToken":"{token}","expiresAt":1.795452354123E9,"proxyEndpoint":"{endpoint}"}}]}}"#
         );
-        parse(body.as_bytes())
+        parse(&private(), body.as_bytes())
+    }
+
+    fn private() -> Realm {
+        Realm::parse("eu-west-1").unwrap()
+    }
+
+    #[test]
+    fn the_public_gallery_answers_with_one_object_and_names_no_registry() {
+        let body = br#"{"authorizationData":{"authorizationToken":"QVdTOnB3","expiresAt":1.795452354E9}}"#;
+        let login = parse(&Realm::Public, body).unwrap();
+        assert_eq!(login.registry, "public.ecr.aws");
+        assert_eq!(login.expires_at.unix_timestamp(), 1_795_452_354);
+        assert_eq!(parse(&private(), body), Err(NoLogin::NotJson));
     }
 
     #[test]
@@ -153,11 +171,14 @@ mod tests {
 
     #[test]
     fn what_is_no_login_is_named() {
-        assert_eq!(parse(b"<html>"), Err(NoLogin::NotJson));
+        assert_eq!(parse(&private(), b"<html>"), Err(NoLogin::NotJson));
         for empty in ["{}", r#"{"authorizationData":[]}"#] {
-            assert_eq!(parse(empty.as_bytes()), Err(NoLogin::EmptyList));
+            assert_eq!(parse(&private(), empty.as_bytes()), Err(NoLogin::Empty));
         }
-        assert_eq!(parse(br#"{"authorizationData":[{}]}"#), Err(NoLogin::Registry));
+        assert_eq!(
+            parse(&private(), br#"{"authorizationData":[{}]}"#),
+            Err(NoLogin::Registry)
+        );
         for token in ["***", "Zm9v", "QVdTOg==", ""] {
             assert_eq!(answer(token, "https://h"), Err(NoLogin::Token), "{token}");
         }

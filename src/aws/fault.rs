@@ -45,6 +45,9 @@ pub enum Cause {
     Unsignable(String),
 }
 
+const NOT_ASSUMED: &str = "allow `sts:AssumeRole` on the role to the user or role that these credentials belong to, and let \
+    the role's trust policy name them, and the external id if it asks for one";
+
 impl Error {
     /// What AWS's refusal means; `None` when AWS did not refuse.
     pub fn meaning(&self) -> Option<Meaning> {
@@ -160,6 +163,7 @@ impl Error {
                 Some("the region is wrong: see the Secret's region annotation, and `AWS_REGION`".into())
             }
             Meaning::ClockSkew => Some("set this machine's clock".into()),
+            Meaning::AccessDenied if self.operation == "AssumeRole" => Some(NOT_ASSUMED.into()),
             Meaning::AccessDenied => Some(denied::advice(
                 &refusal.message,
                 &self.service.action(self.operation),
@@ -188,11 +192,7 @@ impl Error {
             ),
             Meaning::WrongSecret => Some("the secret access key does not belong to this key id".into()),
             Meaning::AccessDenied => Some(match self.operation {
-                "AssumeRole" => {
-                    "allow `sts:AssumeRole` on the role to the user or role that these credentials belong to, and let the role's trust \
-                                 policy name them"
-                        .into()
-                }
+                "AssumeRole" => NOT_ASSUMED.into(),
                 "AssumeRoleWithWebIdentity" => {
                     "let the role's trust policy name the token's issuer, audience and subject".into()
                 }

@@ -10,6 +10,7 @@ pub mod endpoint;
 mod fault;
 pub mod iam;
 mod refusal;
+pub mod registry;
 mod signature;
 pub mod sts;
 mod xml;
@@ -17,8 +18,7 @@ mod xml;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use self::credentials::Signer;
-pub use self::credentials::{AccessKeyId, Credentials, KeyPair};
+pub use self::credentials::{AccessKeyId, Credentials, KeyPair, Signer};
 pub use self::endpoint::{Endpoints, Region, Service};
 pub use self::fault::{Cause, Error};
 pub use self::refusal::{Meaning, Refusal};

@@ -1,41 +1,46 @@
-//! The job `ecr-update`: a fresh ECR login for every image-pull Secret, one AWS call for each pair of credential and
-//! region.
+//! The job `ecr-update`: fresh ECR logins for every Secret that asks for them, one AWS call for each pair of credential and
+//! realm.
+//!
+//! ```text
+//! Secret ── wanted (pure) ── good already? (record) ── logins (one request each) ── merged into the Secret as it is now
+//! ```
+//!
+//! Whatever fails, what a Secret holds stays: a login is written only once it was received, over the version that it was merged
+//! into, and nothing else of the Secret changes.
 
+pub mod annotations;
 pub mod docker_config;
+pub mod fields;
+mod logins;
+mod record;
+mod value;
+mod wanted;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use crate::aws::ecr::{self, Login};
-use crate::aws::{self, AccessKeyId, KeyPair, Meaning, Region, ambient};
-use crate::error::Fault;
+use self::annotations::LABEL;
+use self::logins::Logins;
+use self::wanted::Wanted;
+use crate::aws::{self, AccessKeyId, Region, ambient};
+use crate::clock::boot_time;
+use crate::error::{Fault, one_line};
 use crate::interrupt::Interrupt;
-use crate::key_secret;
 use crate::kube::{self, Key, Scope, Secret};
 use crate::report::Tally;
 use crate::retry::Asking;
 
-/// The label of a Secret to refresh.
-pub const LABEL: &str = "aws-ecr-updater";
-/// The annotation that names the Secret with the key pair, in the same namespace. Without it the credentials are those that
-/// this machine has.
-pub const SOURCE: &str = "aws-ecr-updater/secret";
-/// The annotation that names the registry's region.
-pub const REGION: &str = "aws-ecr-updater/region";
-/// The annotation that says when the login ends, in RFC 3339.
-pub const EXPIRES_AT: &str = "aws-ecr-updater/expires-at";
-
-/// The data key of the Docker configuration.
-const DOCKER_CONFIG: &str = ".dockerconfigjson";
-
 /// How often a Secret is written before others who write it too are given up on.
 const MOST_WRITES: u32 = 3;
 
+/// How often a key that is new is tried again where it is not known yet.
+const AGAIN: Duration = Duration::from_secs(2);
+
 /// What `ecr-update` is run with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The namespaces to look at.
     pub scope: Scope,
@@ -45,268 +50,269 @@ pub struct Settings {
     pub renew_within: Option<Duration>,
     /// Whether copies that are not wanted any more are deleted.
     pub prune: bool,
+    /// How long after a rotation a region may not know the new key.
+    pub propagation_timeout: Duration,
 }
 
-/// STAND-IN
+/// The job. Threads may share it.
+#[derive(Debug)]
 pub struct Updater {
-    kube: std::sync::Arc<kube::Client>,
-    aws: std::sync::Arc<aws::Client>,
-    ambient: ambient::Chain,
+    kube: Arc<kube::Client>,
     settings: Settings,
     interrupt: Interrupt,
-    done: std::sync::Mutex<std::collections::BTreeSet<Key>>,
+    logins: Logins,
+    /// The Secrets that [`Updater::follow`] has seen to, and the key whose logins they got. One process may replace a key twice.
+    followed: Mutex<BTreeMap<Key, AccessKeyId>>,
 }
-#[derive(Debug)]
+
+/// How far logins have followed their key.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Follow {
+    /// None is left that another key got.
     Done,
+    /// Not yet, for this reason, which may pass.
+    Later(String),
+    /// Not all of them, for this reason.
+    Failed(String),
+}
+
+/// What became of one Secret.
+#[derive(Debug)]
+enum Ended {
+    Refreshed(String),
+    /// What it holds is good.
+    Good(String),
+    /// It failed for a reason that may pass.
     Later(String),
     Failed(String),
 }
+
 impl Updater {
+    /// Nothing is asked before it is needed.
     pub fn new(
-        kube: std::sync::Arc<kube::Client>,
-        aws: std::sync::Arc<aws::Client>,
+        kube: Arc<kube::Client>,
+        aws: Arc<aws::Client>,
         ambient: ambient::Chain,
         settings: Settings,
         interrupt: Interrupt,
     ) -> Updater {
         Updater {
+            logins: Logins::new(Arc::clone(&kube), aws, ambient, settings.propagation_timeout),
             kube,
-            aws,
-            ambient,
             settings,
             interrupt,
-            done: Default::default(),
+            followed: Mutex::default(),
         }
     }
-    fn logins(&self) -> Logins<'_> {
-        Logins {
-            kube: &self.kube,
-            aws: &self.aws,
-            ambient: &self.ambient,
-            sources: BTreeMap::new(),
-            logins: BTreeMap::new(),
-            ambient_logins: BTreeMap::new(),
-        }
-    }
-    pub fn follow(&self, sources: &[Key]) -> Follow {
-        let secrets = match self.kube.list_secrets(&self.settings.scope, LABEL, Asking::Patiently) {
-            Ok(secrets) => secrets,
-            Err(error) => return Follow::Failed(error.to_string()),
-        };
-        let mut logins = self.logins();
-        for secret in secrets {
-            let name = secret.key.clone();
-            if !matches!(source(&secret), Ok(Some(key)) if sources.contains(&key)) {
-                continue;
-            }
-            match refresh(&mut logins, &self.settings, secret) {
-                Ok(line) => {
-                    log::info!("{name}: {line}");
-                    self.done.lock().unwrap().insert(name);
-                }
-                Err(why) if why.contains("UnrecognizedClient") => return Follow::Later(format!("{name}: {why}")),
-                Err(why) => return Follow::Failed(format!("{name}: {why}")),
-            }
-        }
-        Follow::Done
-    }
+
+    /// Refreshes every Secret in scope that has the label. What goes wrong with one is logged and counted, and keeps no other
+    /// from its turn.
+    ///
+    /// # Errors
+    ///
+    /// When the Secrets cannot be listed.
     pub fn run(&self) -> Result<Tally, kube::Error> {
-        let secrets = self.kube.list_secrets(&self.settings.scope, LABEL, Asking::Patiently)?;
-        let mut tally = Tally::new("ecr-update", LABEL, "refreshed", &self.settings.scope, secrets.len());
-        let mut logins = self.logins();
+        let scope = &self.settings.scope;
+        let secrets = self.kube.list_secrets(scope, LABEL, Asking::Patiently)?;
+        let mut tally = Tally::new("ecr-update", LABEL, "refreshed", scope, secrets.len());
+        let mut waiting = Vec::new();
+        // A rotation may have gone on since any of them was read.
+        self.logins.forget_sources(|_| true);
         for secret in secrets {
-            let name = secret.key.clone();
-            if self.done.lock().unwrap().contains(&name) {
+            if self.has_followed(&secret) {
                 tally.done(1);
                 continue;
             }
-            if self.interrupt.is_set() {
-                log::error!("{name}: stopped by a signal; nothing was done; run again");
-                tally.failed(1);
-                continue;
-            }
-            match refresh(&mut logins, &self.settings, secret) {
-                Ok(line) => {
-                    log::info!("{name}: {line}");
-                    tally.done(1);
-                }
-                Err(why) => {
-                    log::error!("{name}: {why}");
-                    tally.failed(1);
-                }
-            }
+            warn_of_unknown(&secret);
+            waiting.extend(self.take(secret, &mut tally));
+        }
+        while !waiting.is_empty() {
+            self.interrupt.wait(AGAIN);
+            waiting = waiting
+                .into_iter()
+                .filter_map(|secret| self.take(secret, &mut tally))
+                .collect();
         }
         Ok(tally)
     }
-}
 
-fn refresh(logins: &mut Logins<'_>, settings: &Settings, secret: Secret) -> Result<String, String> {
-    if secret.is_immutable() {
-        return Err("the Secret is immutable; replace it by one without `immutable: true`".into());
-    }
-    if !matches!(secret.secret_type(), "kubernetes.io/dockerconfigjson" | "Opaque") {
-        return Err(format!(
-            "the Secret's type is `{}`; expected `kubernetes.io/dockerconfigjson`",
-            crate::error::one_line(secret.secret_type())
-        ));
-    }
-    let source = source(&secret)?;
-    let region = region(&secret, settings.region.as_ref())?;
-    let (key, login) = match &source {
-        Some(source) => logins.get(source, &region).map(|(id, login)| (id.to_string(), login)),
-        None => logins.ambient(&region),
-    }?;
-    let expires_at = login
-        .expires_at
-        .format(&Rfc3339)
-        .map_err(|error| format!("`expiresAt` is no time: {error}"))?;
-    store(logins.kube, secret, &login, &expires_at)?;
-    Ok(format!(
-        "login to {} with key {key} is valid until {expires_at}",
-        login.registry
-    ))
-}
-
-/// The Secret with the key pair. An annotation that is there but empty is a mistake: it does not mean this machine's own
-/// credentials.
-fn source(secret: &Secret) -> Result<Option<Key>, String> {
-    let Some(name) = secret.annotation(SOURCE).map(str::trim) else {
-        return Ok(None);
-    };
-    if name.is_empty() {
-        return Err(format!(
-            "annotation `{SOURCE}` is empty; it names the Secret with the key pair, in the same namespace; remove it to use the \
-             credentials of this machine"
-        ));
-    }
-    Key::in_namespace_of(&secret.key, name)
-        .map(Some)
-        .map_err(|error| format!("annotation `{SOURCE}`: {error}"))
-}
-
-fn region(secret: &Secret, default: Option<&Region>) -> Result<Region, String> {
-    match (
-        secret.annotation(REGION).map(str::trim).filter(|text| !text.is_empty()),
-        default,
-    ) {
-        (Some(text), _) => Region::parse(text).map_err(|error| format!("annotation `{REGION}`: {error}")),
-        (None, Some(default)) => Ok(default.clone()),
-        (None, None) => Err(format!(
-            "annotation `{REGION}` is missing or empty; it names the registry's region, such as `eu-west-1`, as `AWS_REGION` may"
-        )),
-    }
-}
-
-/// Merges the login and writes it, again on a fresh copy where somebody else was faster. The value is made anew from what
-/// the Secret then holds, so nothing of theirs is lost.
-fn store(kube: &kube::Client, mut secret: Secret, login: &Login, expires_at: &str) -> Result<(), String> {
-    let mut writes = 0;
-    loop {
-        let current = secret.data(DOCKER_CONFIG);
-        let merged = docker_config::merge(current.as_ref().map(|value| value.expose().as_slice()), login);
-        let merged = merged.map_err(|error| error.to_string())?;
-        // What an earlier write, thought lost, has stored.
-        let stored = current.as_ref() == Some(&merged) && secret.annotation(EXPIRES_AT) == Some(expires_at);
-        if writes > 0 && stored {
-            return Ok(());
+    /// Gives one Secret its turn, and it back where it is to have another one.
+    fn take(&self, secret: Secret, tally: &mut Tally) -> Option<Secret> {
+        let key = secret.key.clone();
+        if self.interrupt.is_set() {
+            log::error!("{key}: stopped by a signal; nothing was done; run again");
+            tally.failed(1);
+            return None;
         }
-        secret.set_data(DOCKER_CONFIG, merged.expose());
-        secret.set_annotation(EXPIRES_AT, expires_at);
-        writes += 1;
-        let error = match kube.update_secret(&secret, Asking::Patiently) {
-            Ok(stored) if stored.data(DOCKER_CONFIG).as_ref() == Some(&merged) => return Ok(()),
-            Ok(_) => {
-                return Err("the login was not stored as it was sent, perhaps changed by an admission webhook".into());
+        match self.refresh(secret.clone()) {
+            Ended::Refreshed(line) => {
+                log::info!("{key}: {line}");
+                tally.done(1);
             }
-            Err(error) => error,
-        };
-        let again = matches!(error.fault(), Fault::Conflict | Fault::OutcomeUnknown);
-        if !again || writes == MOST_WRITES {
-            return Err(error.to_string());
+            Ended::Good(line) => {
+                log::info!("{key}: {line}");
+                tally.untouched(1);
+            }
+            Ended::Later(why) => {
+                log::debug!("{key}: {why}; the key is new, trying again");
+                return Some(secret);
+            }
+            Ended::Failed(why) => {
+                log::error!("{key}: {why}");
+                tally.failed(1);
+            }
         }
-        log::debug!("{}: {error}; reading it again", secret.key);
-        let uid = secret.uid.clone();
-        secret = kube
-            .get_secret(&secret.key, Asking::Patiently)
-            .map_err(|error| error.to_string())?;
-        if secret.uid != uid || !secret.has_label(LABEL) {
-            return Err(format!(
-                "{} was replaced or lost its label meanwhile; nothing was written to it",
-                secret.key
-            ));
-        }
+        None
     }
-}
 
-/// The key pairs read and the logins received so far.
-struct Logins<'a> {
-    kube: &'a kube::Client,
-    aws: &'a aws::Client,
-    ambient: &'a ambient::Chain,
-    sources: BTreeMap<Key, Result<KeyPair, String>>,
-    logins: BTreeMap<(KeyPair, Region), Result<Login, String>>,
-    /// By the credentials of this machine; with how they are called.
-    ambient_logins: BTreeMap<Region, Result<(String, Login), String>>,
-}
-
-impl Logins<'_> {
-    /// A login by the pair in `source`, and the key's id.
-    fn get(&mut self, source: &Key, region: &Region) -> Result<(AccessKeyId, Login), String> {
-        let pair = match self.sources.get(source) {
-            Some(known) => known.clone(),
-            None => self.read(source),
-        }?;
-        if let Some(known) = self.logins.get(&(pair.clone(), region.clone())) {
-            return known.clone().map(|login| (pair.id, login));
-        }
-        let (pair, login) = match ecr::get_authorization_token(self.aws, region, &pair) {
-            // A key that is unknown may have been replaced since its Secret was read; look once.
-            Err(error) if error.meaning() == Some(Meaning::UnknownKey) => match self.read(source) {
-                Ok(fresh) if fresh != pair => {
-                    let login = ecr::get_authorization_token(self.aws, region, &fresh);
-                    (fresh, login)
+    /// Refreshes the Secrets in scope whose key is in one of `sources`, with the key that is there now: the one before is about
+    /// to go, and its logins with it. What was seen to is not seen to again by [`Updater::run`].
+    pub fn follow(&self, sources: &[Key]) -> Follow {
+        let depends = |secret: Secret| {
+            let source = source(&secret).filter(|source| sources.contains(source))?;
+            Some((source, secret))
+        };
+        let found = self
+            .kube
+            .find_secrets(&self.settings.scope, LABEL, Asking::Patiently, depends);
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return Follow::Failed(error.to_string()),
+        };
+        self.logins.forget_sources(|source| sources.contains(source));
+        let (mut later, mut failed) = (None, None);
+        for (source, secret) in found {
+            if self.has_followed(&secret) {
+                continue;
+            }
+            let key = secret.key.clone();
+            if self.interrupt.is_set() {
+                return Follow::Failed("stopped by a signal".into());
+            }
+            match self.refresh(secret) {
+                Ended::Refreshed(line) | Ended::Good(line) => {
+                    log::info!("{key}: {line}");
+                    let followed = self.logins.id_in(&source).map(|id| (key, id));
+                    self.followed().extend(followed);
                 }
-                Ok(_) | Err(_) => (pair, Err(error)),
-            },
-            login => (pair, login),
-        };
-        let login = login.map_err(|error| format!("{error} (the key is from Secret {source})"));
-        self.logins.insert((pair.clone(), region.clone()), login.clone());
-        login.map(|login| (pair.id, login))
-    }
-
-    /// A login by the credentials of this machine, and how they are called.
-    fn ambient(&mut self, region: &Region) -> Result<(String, Login), String> {
-        if let Some(known) = self.ambient_logins.get(region) {
-            return known.clone();
-        }
-        let found = self.ambient.credentials(self.aws, region, OffsetDateTime::now_utc());
-        let login = found
-            .map_err(|error| format!("annotation `{SOURCE}` is missing, and {error}"))
-            .and_then(|found| {
-                let login = ecr::get_authorization_token_as(self.aws, region, &found.credentials);
-                let key = format!("{} of {}", found.credentials.pair.id, found.origin);
-                login
-                    .map(|login| (key, login))
-                    .map_err(|error| format!("{error} (the key is from {})", found.origin))
-            });
-        self.ambient_logins.insert(region.clone(), login.clone());
-        login
-    }
-
-    fn read(&mut self, source: &Key) -> Result<KeyPair, String> {
-        let read = self.kube.get_secret(source, Asking::Patiently);
-        let read = read.map_err(|error| match error.fault() {
-            Fault::NotFound => {
-                format!("annotation `{SOURCE}` names Secret {source}, which is not there; make it, or correct the name")
+                Ended::Later(why) => later = later.or(Some(format!("{key}: {why}"))),
+                Ended::Failed(why) => failed = failed.or(Some(format!("{key}: {why}"))),
             }
-            _ => error.to_string(),
-        });
-        let pair = read.and_then(|secret| {
-            key_secret::pair(&secret).map_err(|error| format!("annotation `{SOURCE}` names Secret {source}: {error}"))
-        });
-        self.sources.insert(source.clone(), pair.clone());
-        pair
+        }
+        match (later, failed) {
+            (Some(why), _) => Follow::Later(why),
+            (None, Some(why)) => Follow::Failed(why),
+            (None, None) => Follow::Done,
+        }
+    }
+
+    /// Whether it got its logins from the key that its source holds now.
+    fn has_followed(&self, secret: &Secret) -> bool {
+        let by = self.followed().get(&secret.key).cloned();
+        by.is_some() && by == source(secret).and_then(|source| self.logins.id_in(&source))
+    }
+
+    fn followed(&self) -> MutexGuard<'_, BTreeMap<Key, AccessKeyId>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refresh(&self, secret: Secret) -> Ended {
+        let refreshed = match self.store(secret) {
+            Ok(stored) => stored,
+            Err(ended) => return ended,
+        };
+        for told in value::helpers(&refreshed.secret, &refreshed.wanted) {
+            log::warn!("{}: {told}", refreshed.secret.key);
+        }
+        // What depends on the Secret, copies and service accounts, comes here: it holds what it is to hold, as far as that
+        // could be had.
+        refreshed.ended
+    }
+
+    /// Gives a Secret its logins. What somebody else writes meanwhile is kept: the value is made anew from what the Secret then
+    /// holds, and from what it then asks for.
+    fn store(&self, mut secret: Secret) -> Result<Stored, Ended> {
+        let failed = |why: String| Ended::Failed(why);
+        let mut writes = 0;
+        loop {
+            if secret.is_immutable() {
+                let why = "the Secret is immutable; replace it by one without `immutable: true`";
+                return Err(failed(why.into()));
+            }
+            let wanted = Wanted::of(&secret, &self.settings).map_err(failed)?;
+            if writes == 0
+                && let Some(within) = wanted.renew_within
+            {
+                let key = self.logins.key_id(&wanted).map_err(failed)?;
+                if let Some(line) = value::good(&secret, &wanted, key.as_ref(), self.now() + within) {
+                    let ended = Ended::Good(line);
+                    return Ok(Stored { secret, wanted, ended });
+                }
+            }
+            let given = self.logins.get(&wanted).map_err(failed)?;
+            let mut changed = secret.clone();
+            let ended = value::fill(&mut changed, &wanted, &given)?;
+            // As it is already: a write that was thought lost has stored it.
+            if changed.is_like(&secret) {
+                return Ok(Stored { secret, wanted, ended });
+            }
+            writes += 1;
+            let error = match self.kube.update_secret(&changed, Asking::Patiently) {
+                Ok(secret) if secret.all_data() == changed.all_data() => return Ok(Stored { secret, wanted, ended }),
+                Ok(_) => {
+                    let why = "the login was not stored as it was sent, perhaps changed by an admission webhook";
+                    return Err(failed(why.into()));
+                }
+                Err(error) => error,
+            };
+            let again = matches!(error.fault(), Fault::Conflict | Fault::OutcomeUnknown);
+            if !again || writes == MOST_WRITES {
+                return Err(failed(error.to_string()));
+            }
+            log::debug!("{}: {error}; reading it again", secret.key);
+            let uid = secret.uid.clone();
+            secret = self
+                .kube
+                .get_secret(&secret.key, Asking::Patiently)
+                .map_err(|error| failed(error.to_string()))?;
+            if secret.uid != uid || !secret.has_label(LABEL) {
+                return Err(failed(format!(
+                    "{} was replaced or lost its label meanwhile; nothing was written to it",
+                    secret.key
+                )));
+            }
+        }
+    }
+
+    /// The time, by the API server's clock: whether a login is about to end must not depend on this machine's.
+    fn now(&self) -> OffsetDateTime {
+        match self.kube.server_time() {
+            Some(time) => time.date + boot_time().saturating_sub(time.asked),
+            None => OffsetDateTime::now_utc(),
+        }
+    }
+}
+
+/// The Secret with the key pair, where a right one is named.
+fn source(secret: &Secret) -> Option<Key> {
+    wanted::source(secret).ok().flatten()
+}
+
+/// A Secret that holds what it is to hold, as far as that could be had.
+#[derive(Debug)]
+struct Stored {
+    secret: Secret,
+    wanted: Wanted,
+    ended: Ended,
+}
+
+/// Says which annotations mean nothing: what they should have said is not heeded.
+fn warn_of_unknown(secret: &Secret) {
+    for name in secret.annotation_names().filter(|name| annotations::is_unknown(name)) {
+        log::warn!(
+            "{}: annotation `{}` is not known, and is not heeded; see that its name is right",
+            secret.key,
+            one_line(name)
+        );
     }
 }

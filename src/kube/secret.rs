@@ -58,6 +58,22 @@ impl Key {
     }
 }
 
+impl Key {
+    /// A Secret by both of its names.
+    ///
+    /// # Errors
+    ///
+    /// Which of them cannot be one.
+    pub fn parse(namespace: &str, name: &str) -> Result<Key, String> {
+        let namespace = super::Namespace::parse(namespace).map_err(|error| error.to_string())?;
+        let beside = Key {
+            namespace: namespace.to_string(),
+            name: String::new(),
+        };
+        Key::in_namespace_of(&beside, name).map_err(|error| error.to_string())
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
@@ -161,6 +177,17 @@ impl Secret {
     /// An annotation's value.
     pub fn annotation(&self, name: &str) -> Option<&str> {
         member(&self.object, &["metadata", "annotations", name])?.as_str()
+    }
+
+    /// The names of its annotations.
+    pub fn annotation_names(&self) -> impl Iterator<Item = &str> {
+        let annotations = member(&self.object, &["metadata", "annotations"]).and_then(Value::as_object);
+        annotations.into_iter().flat_map(Map::keys).map(String::as_str)
+    }
+
+    /// Whether nothing was changed that would be written.
+    pub fn is_like(&self, other: &Secret) -> bool {
+        self.object == other.object
     }
 
     /// Whether a label is set to `true`.

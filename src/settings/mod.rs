@@ -174,6 +174,7 @@ impl Settings {
             region: region.clone(),
             renew_within: typed.renew_within,
             prune: typed.prune,
+            propagation_timeout: typed.propagation_timeout.unwrap_or(PROPAGATION_TIMEOUT),
         };
         let rotate = rotate::Settings {
             scope,

@@ -63,7 +63,7 @@ fn a_malformed_region_is_refused_before_anything_is_asked() {
             &world,
             &format!(
                 "annotation `aws-ecr-updater/region`: `{bad}` is no AWS region; expected a name such as `us-east-1` or \
-                 `cn-north-1`"
+                 `cn-north-1`, or `public` for ECR Public"
             ),
         );
         assert_eq!(world.aws.operations(), Vec::<String>::new());
@@ -82,21 +82,34 @@ fn a_missing_or_malformed_source_is_named() {
         ),
         (
             Some("  "),
-            "annotation `aws-ecr-updater/secret` is empty; it names the Secret with the key pair, in the same namespace; remove \
-             it to use the credentials of this machine",
+            "annotation `aws-ecr-updater/secret` is empty; it names the Secret with the key pair; remove it to \
+             use the credentials of this machine",
         ),
     ] {
         let world = with_annotation(SOURCE, absent);
         ecr_update_refuses(&world, says);
         assert_eq!(world.kube.operations(), [LIST]);
     }
-    for bad in ["../x", "a/b", "s?watch=true", "S", "s%2f..", "..", "s#"] {
+    for bad in ["a/b/c", "a/B", "s?watch=true", "S", "s%2f..", "..", "s#"] {
         let world = with_annotation(SOURCE, Some(bad));
         ecr_update_refuses(
             &world,
             &format!(
-                "annotation `aws-ecr-updater/secret`: `{bad}` is no name of a Secret; expected at most 253 lower-case \
-                 letters, digits, `-` and `.`, beginning and ending with a letter or digit"
+                "annotation `aws-ecr-updater/secret`: `{}` is no name of a Secret; expected at most 253 lower-case \
+                 letters, digits, `-` and `.`, beginning and ending with a letter or digit",
+                bad.strip_prefix("a/").unwrap_or(bad)
+            ),
+        );
+        assert_eq!(world.kube.operations(), [LIST]);
+    }
+    for bad in ["../x", "A/x", "/x"] {
+        let world = with_annotation(SOURCE, Some(bad));
+        ecr_update_refuses(
+            &world,
+            &format!(
+                "annotation `aws-ecr-updater/secret`: `{}` is no name of a namespace; expected at most 63 lower-case letters, \
+                 digits and `-`, beginning and ending with a letter or digit",
+                bad.trim_end_matches("/x")
             ),
         );
         assert_eq!(world.kube.operations(), [LIST]);
@@ -133,20 +146,22 @@ fn with_value(kind: &str, key: &str, value: &str) -> World {
 
 #[test]
 fn a_docker_configuration_that_is_no_object_is_left_as_it_is() {
-    for bad in [
-        "not JSON",
-        "{",
-        "[]",
-        "\"{}\"",
-        "null",
-        "{\"auths\": {}} x",
-        "e30=",
-        "\u{feff}{}",
+    for (bad, place) in [
+        ("not JSON", " (line 1, column 2)"),
+        ("{", " (line 1, column 1)"),
+        ("[]", ""),
+        ("\"{}\"", ""),
+        ("null", ""),
+        ("{\"auths\": {}} x", " (line 1, column 15)"),
+        ("e30=", " (line 1, column 1)"),
+        ("\u{feff}{}", " (line 1, column 1)"),
     ] {
         let world = with_value("Opaque", ".dockerconfigjson", bad);
         ecr_update_refuses(
             &world,
-            "the value of `.dockerconfigjson` is no JSON object; it is left as it is: mend it, or set it to `{}`",
+            &format!(
+                "the value of `.dockerconfigjson` is no JSON object{place}; it is left as it is: mend it, or set it to `{{}}`"
+            ),
         );
     }
 }
@@ -163,11 +178,12 @@ fn auths_that_is_no_object_is_left_as_it_is() {
 }
 
 #[test]
-fn an_image_pull_secret_of_the_old_type_is_refused() {
-    let world = with_value("kubernetes.io/dockercfg", ".dockercfg", "{}");
+fn a_secret_of_a_type_that_holds_no_logins_is_refused() {
+    let world = with_value("kubernetes.io/basic-auth", "username", "AWS");
     ecr_update_refuses(
         &world,
-        "the Secret's type is `kubernetes.io/dockercfg`; expected `kubernetes.io/dockerconfigjson`",
+        "the Secret's type is `kubernetes.io/basic-auth`; expected `kubernetes.io/dockerconfigjson`, or annotation \
+         `aws-ecr-updater/fields` for plain fields",
     );
     assert_eq!(world.aws.operations(), Vec::<String>::new());
 }
@@ -258,7 +274,7 @@ fn an_answer_that_is_not_ecrs_is_refused() {
         "null",
         "{\"authorizationData\":",
         "<html></html>",
-        r#"{"authorizationData":null}"#,
+        r#"{"authorizationData":{}}"#,
         r#"{"authorizationData":[7]}"#,
     ] {
         let length = body.len();

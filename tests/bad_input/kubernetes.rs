@@ -59,8 +59,8 @@ fn without_the_permission_to_get_secrets_no_login_is_asked_for() {
     grant(&world, NAMESPACE, &["list", "update"]);
     ecr_update_refuses(
         &world,
-        "Kubernetes: get t/s at KUBE: Forbidden (403): secrets \"s\" is forbidden: User \
-         \"system:serviceaccount:t:rotate\" cannot get resource \"secrets\" in API group \"\" in the namespace \"t\"; grant \
+        "annotation `aws-ecr-updater/secret` names Secret t/s, which may not be read: Kubernetes: get t/s at KUBE: Forbidden \
+         (403): secrets \"s\" is forbidden: User \"system:serviceaccount:t:rotate\" cannot get resource \"secrets\" in API group \"\" in the namespace \"t\"; grant \
          the verb `get` on `secrets` by a Role and a RoleBinding",
     );
     assert_eq!(world.kube.operations(), [LIST, GET_SOURCE]);

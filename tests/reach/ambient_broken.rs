@@ -132,7 +132,7 @@ fn roles_that_aws_refuses() {
             "credentials from profile `default`: role `{ROLE}`: AssumeRole with key {} at AWS: AccessDenied (403, request id ID): \
              User: arn:aws:iam::123456789012:user/ci is not authorized to perform: sts:AssumeRole on resource: {ROLE}; allow \
              `sts:AssumeRole` on the role to the user or role that these credentials belong to, and let the role's trust policy name \
-             them",
+             them, and the external id if it asks for one",
             world.key.id
         )
     );

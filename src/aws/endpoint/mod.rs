@@ -67,6 +67,24 @@ impl Region {
     pub fn partition(&self) -> &'static str {
         self.partition.name
     }
+
+    /// How the names of its hosts end, `amazonaws.com`.
+    pub(super) fn suffix(&self) -> &'static str {
+        self.partition.suffix
+    }
+
+    /// How the names of its registries' dual-stack hosts end: as those of its services do, with `on` for `api`.
+    pub(super) fn dual_stack_registry_suffix(&self) -> String {
+        self.partition.dual_stack_suffix.replacen("api", "on", 1)
+    }
+
+    /// The region of ECR Public.
+    pub(super) fn of_ecr_public() -> Region {
+        Region {
+            name: "us-east-1".into(),
+            partition: &PARTITIONS[0],
+        }
+    }
 }
 
 impl fmt::Display for Region {

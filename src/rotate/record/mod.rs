@@ -30,9 +30,6 @@ pub(super) const JOURNAL: &str = "aws-rotate-key/journal";
 /// The annotation with the [`History`].
 pub(super) const HISTORY: &str = "aws-rotate-key/history";
 
-/// The annotation that says when the key was replaced last. It is for people, and never read.
-pub(super) const ROTATED_AT: &str = "aws-rotate-key/rotated-at";
-
 /// The longest record that is read, in bytes. All annotations of an object together may have four times as much.
 pub(super) const LONGEST: usize = 64 * 1024;
 

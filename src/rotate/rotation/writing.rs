@@ -175,7 +175,7 @@ impl Rotation {
                 self.set_pair(&mut changed, &mut history, at, key, now)?;
                 let date = OffsetDateTime::from_unix_timestamp(self.stamp(servers, now).0).ok();
                 let date = date.and_then(|date| date.format(&Rfc3339).ok()).unwrap_or_default();
-                changed.set_annotation(record::ROTATED_AT, &date);
+                changed.set_annotation(key_secret::ROTATED_AT, &date);
                 if ends {
                     changed.remove_annotation(record::JOURNAL);
                 } else {

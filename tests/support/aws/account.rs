@@ -76,6 +76,7 @@ impl fmt::Debug for Session {
 /// One ECR login that was handed out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IssuedToken {
+    /// Of ECR Public: `public`.
     pub region: String,
     pub key_id: String,
     pub password: String,

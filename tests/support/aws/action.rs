@@ -3,14 +3,17 @@
 use super::super::server::{Request, form_pairs};
 
 /// What `X-Amz-Target` begins with at ECR.
-pub(super) const ECR_TARGET: &str = "AmazonEC2ContainerRegistry_V20150921.";
+const ECR_TARGET: &str = "AmazonEC2ContainerRegistry_V20150921.";
+/// And at ECR Public.
+const ECR_PUBLIC_TARGET: &str = "SpencerFrontendService.";
 
-/// One of the three services.
+/// One of the services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Api {
     Iam,
     Sts,
     Ecr,
+    EcrPublic,
 }
 
 impl Api {
@@ -20,15 +23,16 @@ impl Api {
             Api::Iam => "iam",
             Api::Sts => "sts",
             Api::Ecr => "ecr",
+            Api::EcrPublic => "ecr-public",
         }
     }
 
     /// The service of that signing name, as tests write it.
     pub(super) fn named(name: &str) -> Api {
-        [Api::Iam, Api::Sts, Api::Ecr]
+        [Api::Iam, Api::Sts, Api::Ecr, Api::EcrPublic]
             .into_iter()
             .find(|api| api.name() == name)
-            .unwrap_or_else(|| panic!("no service is called `{name}`: `iam`, `sts` and `ecr` are"))
+            .unwrap_or_else(|| panic!("no service is called `{name}`: `iam`, `sts`, `ecr` and `ecr-public` are"))
     }
 }
 
@@ -45,10 +49,11 @@ pub(super) enum Action {
     AssumeRole,
     AssumeRoleWithWebIdentity,
     GetAuthorizationToken,
+    GetPublicAuthorizationToken,
 }
 
 impl Action {
-    const ALL: [Action; 10] = [
+    const ALL: [Action; 11] = [
         Action::ListAccessKeys,
         Action::CreateAccessKey,
         Action::UpdateAccessKey,
@@ -59,6 +64,7 @@ impl Action {
         Action::AssumeRole,
         Action::AssumeRoleWithWebIdentity,
         Action::GetAuthorizationToken,
+        Action::GetPublicAuthorizationToken,
     ];
 
     /// The action of that service and name.
@@ -74,13 +80,17 @@ impl Action {
             return None;
         }
         if let Some(target) = request.header("x-amz-target") {
-            return target
-                .strip_prefix(ECR_TARGET)
-                .and_then(|name| Action::named(Api::Ecr, name));
+            return Action::of_target(target);
         }
         let form = form_pairs(&String::from_utf8_lossy(&request.body));
         let (_, name) = form.iter().find(|(name, _)| name == "Action")?;
         Action::named(Api::Iam, name).or_else(|| Action::named(Api::Sts, name))
+    }
+
+    /// What `X-Amz-Target` names.
+    pub(super) fn of_target(target: &str) -> Option<Action> {
+        let at = |prefix, api| Action::named(api, target.strip_prefix(prefix)?);
+        at(ECR_TARGET, Api::Ecr).or_else(|| at(ECR_PUBLIC_TARGET, Api::EcrPublic))
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -94,7 +104,7 @@ impl Action {
             Action::GetCallerIdentity => "GetCallerIdentity",
             Action::AssumeRole => "AssumeRole",
             Action::AssumeRoleWithWebIdentity => "AssumeRoleWithWebIdentity",
-            Action::GetAuthorizationToken => "GetAuthorizationToken",
+            Action::GetAuthorizationToken | Action::GetPublicAuthorizationToken => "GetAuthorizationToken",
         }
     }
 
@@ -108,6 +118,7 @@ impl Action {
             | Action::GetUser => Api::Iam,
             Action::GetCallerIdentity | Action::AssumeRole | Action::AssumeRoleWithWebIdentity => Api::Sts,
             Action::GetAuthorizationToken => Api::Ecr,
+            Action::GetPublicAuthorizationToken => Api::EcrPublic,
         }
     }
 
@@ -124,7 +135,7 @@ impl Action {
             Action::UpdateAccessKey => &["UserName", "AccessKeyId", "Status"],
             Action::DeleteAccessKey => &["UserName", "AccessKeyId"],
             Action::GetAccessKeyLastUsed => &["AccessKeyId"],
-            Action::GetCallerIdentity | Action::GetAuthorizationToken => &[],
+            Action::GetCallerIdentity | Action::GetAuthorizationToken | Action::GetPublicAuthorizationToken => &[],
             Action::AssumeRole => &["RoleArn", "RoleSessionName", "DurationSeconds", "ExternalId"],
             Action::AssumeRoleWithWebIdentity => &["RoleArn", "RoleSessionName", "DurationSeconds", "WebIdentityToken"],
         }

@@ -17,6 +17,7 @@ fn check(account: &mut Account, api: Api, request: &Request) -> Result<Caller, R
     signed.check_scope(api.name(), |region| match api {
         Api::Iam => region == account.partition.iam_region,
         Api::Sts | Api::Ecr => account.regions.contains(region),
+        Api::EcrPublic => region == "us-east-1",
     })?;
     signed.check_window(now)?;
     let stored = account.signing_key(api, signed.key_id)?;

@@ -1,4 +1,4 @@
-//! ECR: GetAuthorizationToken, over JSON 1.1.
+//! ECR and ECR Public: GetAuthorizationToken, over JSON 1.1.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::server::{Reply, Request};
 use super::account::{ACCOUNT, Account, Caller, IssuedToken};
-use super::action::{Action, Api, ECR_TARGET};
+use super::action::{Action, Api};
 use super::authenticate::authenticate;
 use super::random;
 use super::reply::{Failure, result_json};
@@ -35,11 +35,9 @@ fn perform(account: &mut Account, request: &Request) -> Result<Value, Failure> {
         return Err(Failure::new(400, "SerializationException", message));
     }
     let target = request.header("x-amz-target").unwrap_or_default();
-    let action = target
-        .strip_prefix(ECR_TARGET)
-        .and_then(|name| Action::named(Api::Ecr, name))
+    let action = Action::of_target(target)
         .ok_or_else(|| Failure::new(400, "UnknownOperationException", format!("no operation `{target}`")))?;
-    let caller = authenticate(account, Api::Ecr, request)?;
+    let caller = authenticate(account, action.api(), request)?;
     let input: Map<String, Value> = serde_json::from_slice(&request.body).map_err(|error| {
         Failure::new(
             400,
@@ -52,24 +50,29 @@ fn perform(account: &mut Account, request: &Request) -> Result<Value, Failure> {
         return Err(Failure::new(400, "InvalidParameterException", message));
     }
     account.permit(&caller.owner, action, "*")?;
-    Ok(get_authorization_token(account, caller))
+    Ok(get_authorization_token(account, action.api(), caller))
 }
 
-fn get_authorization_token(account: &mut Account, caller: Caller) -> Value {
+fn get_authorization_token(account: &mut Account, api: Api, caller: Caller) -> Value {
     let Caller {
         owner: _,
         key_id,
         region,
     } = caller;
-    let (password, expires_at) = issue(account, &key_id, &region);
-    json!({
-        "authorizationData": [{
-            "authorizationToken": STANDARD.encode(format!("AWS:{password}")),
-            // Seconds as a float, as AWS sends it.
-            "expiresAt": expires_at as f64 + 0.123,
-            "proxyEndpoint": format!("https://{ACCOUNT}.dkr.ecr.{region}.{}", account.partition.suffix),
-        }]
-    })
+    // ECR Public answers with one object, and names no registry.
+    let public = api == Api::EcrPublic;
+    let (password, expires_at) = issue(account, &key_id, if public { "public" } else { &region });
+    let mut data = json!({
+        "authorizationToken": STANDARD.encode(format!("AWS:{password}")),
+        // Seconds as a float, as AWS sends it.
+        "expiresAt": expires_at as f64 + 0.123,
+    });
+    if !public {
+        let host = format!("{ACCOUNT}.dkr.ecr.{region}.{}", account.partition.suffix);
+        data["proxyEndpoint"] = json!(format!("https://{host}"));
+        data = json!([data]);
+    }
+    json!({"authorizationData": data})
 }
 
 /// A new login, and when it ends.

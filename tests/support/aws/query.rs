@@ -74,7 +74,9 @@ fn perform(
         Action::GetAccessKeyLastUsed => iam::get_access_key_last_used(account, &caller, &form).map(Some),
         Action::GetUser => iam::get_user(account, &caller, &form).map(Some),
         Action::GetCallerIdentity => Ok(Some(sts::get_caller_identity(account, &caller))),
-        Action::GetAuthorizationToken => unreachable!("`Action::named` finds actions of IAM or STS here"),
+        Action::GetAuthorizationToken | Action::GetPublicAuthorizationToken => {
+            unreachable!("`Action::named` finds actions of IAM or STS here")
+        }
     };
     result.map(|result| (action, result))
 }
@@ -116,6 +118,6 @@ fn api_version(api: Api) -> &'static str {
     match api {
         Api::Iam => "2010-05-08",
         Api::Sts => "2011-06-15",
-        Api::Ecr => unreachable!("ECR speaks JSON"),
+        Api::Ecr | Api::EcrPublic => unreachable!("ECR speaks JSON"),
     }
 }

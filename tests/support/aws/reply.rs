@@ -41,7 +41,7 @@ impl Failure {
         );
         match api {
             Api::Iam | Api::Sts => Failure::new(403, "AccessDenied", message),
-            Api::Ecr => Failure::new(400, "AccessDeniedException", message),
+            Api::Ecr | Api::EcrPublic => Failure::new(400, "AccessDeniedException", message),
         }
     }
 
@@ -51,7 +51,7 @@ impl Failure {
             Refusal::Unsigned => {
                 let message = match api {
                     Api::Iam | Api::Sts => "Request is missing Authentication Token",
-                    Api::Ecr => "Missing Authentication Token",
+                    Api::Ecr | Api::EcrPublic => "Missing Authentication Token",
                 };
                 (
                     "MissingAuthenticationToken",
@@ -76,7 +76,7 @@ impl Failure {
         };
         match api {
             Api::Iam | Api::Sts => Failure::new(403, query, message),
-            Api::Ecr => Failure::new(400, json, message),
+            Api::Ecr | Api::EcrPublic => Failure::new(400, json, message),
         }
     }
 
@@ -195,7 +195,7 @@ fn namespace(api: Api) -> &'static str {
     match api {
         Api::Iam => IAM_NAMESPACE,
         Api::Sts => STS_NAMESPACE,
-        Api::Ecr => unreachable!("ECR speaks JSON"),
+        Api::Ecr | Api::EcrPublic => unreachable!("ECR speaks JSON"),
     }
 }
 
