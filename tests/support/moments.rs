@@ -278,7 +278,7 @@ impl Moments {
     }
 
     /// The name of every image-pull Secret and the key that its login was made with, if it holds one that AWS has issued.
-    fn logins(&self) -> Vec<(String, Option<String>)> {
+    pub fn logins(&self) -> Vec<(String, Option<String>)> {
         let mut logins = Vec::new();
         for key in self.cluster.names() {
             let (namespace, name) = key.split_once('/').expect("a namespace and a name");
