@@ -16,6 +16,8 @@ pub enum Command {
     Rotate,
     /// Refresh image-pull logins.
     EcrUpdate,
+    /// The one, then the other.
+    All,
 }
 
 impl FromStr for Command {
@@ -25,7 +27,8 @@ impl FromStr for Command {
         match text {
             "rotate" => Ok(Command::Rotate),
             "ecr-update" => Ok(Command::EcrUpdate),
-            _ => Err("expected `rotate` or `ecr-update`".into()),
+            "all" => Ok(Command::All),
+            _ => Err("expected `rotate`, `ecr-update` or `all`".into()),
         }
     }
 }
@@ -84,7 +87,9 @@ impl FromStr for ForeignKeys {
     \u{a0} rotate            replace the key pair in every Secret with the label aws-rotate-key=true:\n\
     \u{a0}                   create a key, wait until AWS accepts it, write it to the Secret, delete\n\
     \u{a0}                   the old one. This is what is done when no command is given.\n\
-    \u{a0} ecr-update        put a fresh ECR login into every Secret with the label aws-ecr-updater=true",
+    \u{a0} ecr-update        put a fresh ECR login into every Secret with the label aws-ecr-updater=true\n\
+    \u{a0} all               rotate, then ecr-update; logins that were made with a key which is replaced\n\
+    \u{a0}                   are made anew before that key goes",
     example = "In a pod, for the pod's own namespace:\n\
     {command_name} rotate\n\
     \n\
@@ -105,7 +110,7 @@ impl FromStr for ForeignKeys {
     error_code(2, "wrong usage or configuration; nothing was done")
 )]
 pub struct Typed {
-    /// rotate (default) or ecr-update
+    /// rotate (default), ecr-update or all
     #[argh(positional)]
     pub command: Option<Command>,
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_iam_credential_rotate::cli::{self, Parsed, Typed};
-use aws_iam_credential_rotate::ecr_update::Updater;
+use aws_iam_credential_rotate::ecr_update::{Follow, Updater};
 use aws_iam_credential_rotate::interrupt::Interrupt;
+use aws_iam_credential_rotate::report::Tally;
 use aws_iam_credential_rotate::settings::{Environment, Job, Settings, variables};
 use aws_iam_credential_rotate::{aws, eks_token, http, kube, rotate};
 use log::LevelFilter;
@@ -56,11 +57,15 @@ fn run(typed: &Typed) -> u8 {
     let limits = settings.aws_limits;
     let eks_token =
         move |wanted: &kube::EksToken| eks_token::token(&environment, limits, wanted, OffsetDateTime::now_utc());
-    let kube = kube::Client::new(settings.access, settings.kube_limits, Box::new(eks_token));
-    let aws = aws::Client::new(
+    let kube = Arc::new(kube::Client::new(
+        settings.access,
+        settings.kube_limits,
+        Box::new(eks_token),
+    ));
+    let aws = Arc::new(aws::Client::new(
         http::Client::new(&settings.aws_connection, settings.aws_limits),
         settings.endpoints,
-    );
+    ));
     let interrupt = match Interrupt::by_signals() {
         Ok(interrupt) => interrupt,
         Err(error) => {
@@ -69,13 +74,29 @@ fn run(typed: &Typed) -> u8 {
         }
     };
     end_after_a_signal(interrupt.clone());
-    let tally = match settings.job {
-        Job::Rotate(settings) => rotate::run(kube, aws, &settings, &interrupt),
-        Job::EcrUpdate(job) => {
-            let ambient = aws::ambient::Chain::new(settings.ambient);
-            Updater::new(Arc::new(kube), Arc::new(aws), ambient, job, interrupt).run()
+    let ambient = aws::ambient::Chain::new(settings.ambient);
+    match settings.job {
+        Job::Rotate(job) => close(rotate::run(kube, aws, &job, None, &interrupt)),
+        Job::EcrUpdate(job) => close(Updater::new(kube, aws, ambient, job, interrupt).run()),
+        Job::All(rotation, job) => {
+            let (for_kube, for_aws, signal) = (Arc::clone(&kube), Arc::clone(&aws), interrupt.clone());
+            let updater = Arc::new(Updater::new(for_kube, for_aws, ambient, job, signal));
+            let follower = Arc::clone(&updater);
+            let follow = move |sources: &[kube::Key]| match follower.follow(sources) {
+                Follow::Done => rotate::Followed::Done,
+                Follow::Later(why) => rotate::Followed::Later(why),
+                Follow::Failed(why) => rotate::Followed::Failed(why),
+            };
+            let rotated = close(rotate::run(kube, aws, &rotation, Some(Arc::new(follow)), &interrupt));
+            let updated = close(updater.run());
+            // 2 says that nothing was done.
+            if rotated == updated { rotated } else { 1 }
         }
-    };
+    }
+}
+
+/// The closing line of a job, and the exit code that follows from it.
+fn close(tally: Result<Tally, kube::Error>) -> u8 {
     match tally {
         Ok(tally) => {
             log::info!("{tally}");

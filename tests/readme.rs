@@ -74,6 +74,8 @@ fn every_label_annotation_and_data_key_is_explained() {
         "aws-rotate-key/rotated-at",
         key_secret::ACCESS_KEY_ID,
         key_secret::SECRET_ACCESS_KEY,
+        key_secret::ACCESS_KEY_ID_FIELD,
+        key_secret::SECRET_ACCESS_KEY_FIELD,
     ]) {
         assert!(documented.contains(&format!("`{name}`")), "{name}");
     }

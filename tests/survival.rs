@@ -4,6 +4,8 @@
 
 #[path = "kill.rs"]
 mod kill;
+#[path = "kill_all.rs"]
+mod kill_all;
 #[path = "leaks.rs"]
 mod leaks;
 #[path = "never_worse/mod.rs"]

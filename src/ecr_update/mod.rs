@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use time::OffsetDateTime;
 
@@ -51,9 +51,6 @@ const MOST_WORKERS: usize = 8;
 
 /// How soon a signal is noticed.
 const SLICE: Duration = Duration::from_millis(100);
-
-/// How long [`Updater::follow`] goes on before it lets its caller see to other things.
-const SPELL: Duration = Duration::from_secs(10);
 
 /// What `ecr-update` is run with.
 #[derive(Clone, Debug)]
@@ -252,7 +249,6 @@ impl Updater {
     /// Refreshes the Secrets in scope whose key is in one of `sources`, with the key that is there now: the one before is about
     /// to go, and its logins with it. What was seen to is not seen to again by [`Updater::run`].
     pub fn follow(&self, sources: &[Key]) -> Follow {
-        let begun = Instant::now();
         let depends = |secret: Secret| {
             let source = wanted::source(&secret).ok().flatten();
             source.is_some_and(|source| sources.contains(&source)).then_some(secret)
@@ -271,9 +267,6 @@ impl Updater {
             let by = self.source_key(&secret);
             if by.is_some() && self.followed().get(&key) == by.as_ref() {
                 continue;
-            }
-            if begun.elapsed() > SPELL {
-                return Follow::Later(format!("{key} and others are still to be refreshed"));
             }
             if self.interrupt.is_set() {
                 return Follow::Failed("stopped by a signal".into());

@@ -3,6 +3,7 @@
 //! Many users are under way at once. One that waits for its new key to be known is an entry in a list of times, not a
 //! thread; a handful of threads carry out the steps, so that the number of requests in flight is bounded.
 
+mod dependents;
 mod group;
 #[cfg(test)]
 mod model;
@@ -19,6 +20,8 @@ mod workers;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::dependents::Dependents;
+pub use self::dependents::{Follow, Followed};
 use self::group::{Group, Mentions};
 use self::protocol::{Outcome, Policy};
 use self::rotation::member::Member;
@@ -76,14 +79,15 @@ pub struct Options {
 /// What the job talks to, and what it is run with.
 #[derive(Debug)]
 struct Servers {
-    kube: kube::Client,
-    aws: aws::Client,
+    kube: Arc<kube::Client>,
+    aws: Arc<aws::Client>,
     scope: Scope,
     options: Options,
     policy: Policy,
     holder: Holder,
     interrupt: Interrupt,
     began: Duration,
+    dependents: Option<Dependents>,
     /// Held by the one who reads all Secrets in scope.
     looking: Mutex<()>,
 }
@@ -138,15 +142,16 @@ impl Servers {
 }
 
 /// Rotates the key of every Secret in scope that has the label. What goes wrong with one is logged and counted, and keeps
-/// no other from its turn.
+/// no other from its turn. Before a replaced key goes, what depends on it is made to follow.
 ///
 /// # Errors
 ///
 /// When the Secrets cannot be listed.
 pub fn run(
-    kube: kube::Client,
-    aws: aws::Client,
+    kube: Arc<kube::Client>,
+    aws: Arc<aws::Client>,
     settings: &Settings,
+    follow: Option<Arc<Follow>>,
     interrupt: &Interrupt,
 ) -> Result<Tally, kube::Error> {
     let secrets = kube.list_secrets(&settings.scope, LABEL, Asking::Patiently)?;
@@ -167,6 +172,7 @@ pub fn run(
         holder: Holder::this_process(settings.options.pod.clone()),
         interrupt: interrupt.clone(),
         began: clock::boot_time(),
+        dependents: follow.map(Dependents::new),
         looking: Mutex::new(()),
         scope: settings.scope.clone(),
         options: settings.options.clone(),

@@ -97,6 +97,8 @@ pub enum Job {
     Rotate(rotate::Settings),
     /// Refresh image-pull logins.
     EcrUpdate(ecr_update::Settings),
+    /// The one, then the other.
+    All(rotate::Settings, ecr_update::Settings),
 }
 
 /// Something that cannot be meant.
@@ -167,23 +169,26 @@ impl Settings {
             region,
             sources,
         } = Aws::resolve(environment, None, None)?;
+        let ecr_update = ecr_update::Settings {
+            scope: scope.clone(),
+            region: region.clone(),
+            renew_within: typed.renew_within,
+            prune: typed.prune,
+            propagation_timeout: typed.propagation_timeout.unwrap_or(PROPAGATION_TIMEOUT),
+        };
+        let rotate = rotate::Settings {
+            scope,
+            region: match region {
+                Some(region) => region,
+                // IAM is the partition's, so that a rotation needs no region; the older tool asked for none.
+                None => Region::parse("us-east-1").map_err(|error| configuration(error.to_string()))?,
+            },
+            options: rotate_options(typed, &set),
+        };
         let job = match typed.command.unwrap_or(Command::Rotate) {
-            Command::Rotate => Job::Rotate(rotate::Settings {
-                scope,
-                region: match region {
-                    Some(region) => region,
-                    // IAM is the partition's, so that a rotation needs no region; the older tool asked for none.
-                    None => Region::parse("us-east-1").map_err(|error| configuration(error.to_string()))?,
-                },
-                options: rotate_options(typed, &set),
-            }),
-            Command::EcrUpdate => Job::EcrUpdate(ecr_update::Settings {
-                scope,
-                region,
-                renew_within: typed.renew_within,
-                prune: typed.prune,
-                propagation_timeout: typed.propagation_timeout.unwrap_or(PROPAGATION_TIMEOUT),
-            }),
+            Command::Rotate => Job::Rotate(rotate),
+            Command::EcrUpdate => Job::EcrUpdate(ecr_update),
+            Command::All => Job::All(rotate, ecr_update),
         };
         let time = typed.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         Ok(Settings {

@@ -20,8 +20,8 @@ fn what_cannot_be_an_argument_is_told_with_the_way_to_the_usage() {
     let mut cases: Vec<(Vec<&str>, String)> = vec![
         (
             vec!["delete-everything"],
-            "Error parsing positional argument 'command' with value 'delete-everything': expected `rotate` or \
-             `ecr-update`"
+            "Error parsing positional argument 'command' with value 'delete-everything': expected `rotate`, \
+             `ecr-update` or `all`"
                 .into(),
         ),
         (vec!["rotate", "ecr-update"], "Unrecognized argument: ecr-update".into()),
@@ -88,7 +88,7 @@ fn the_version_is_printed() {
 fn the_help_begins_with_what_the_program_is_for() {
     for ask in [&["--help"][..], &["help"], &["ecr-update", "--help"]] {
         let run = alone(ask).run();
-        let first: Vec<&str> = run.stdout.lines().take(9).collect();
+        let first: Vec<&str> = run.stdout.lines().take(11).collect();
         assert_eq!(
             first,
             [
@@ -106,6 +106,8 @@ fn the_help_begins_with_what_the_program_is_for() {
                 "\u{a0}                   create a key, wait until AWS accepts it, write it to the Secret, delete",
                 "\u{a0}                   the old one. This is what is done when no command is given.",
                 "\u{a0} ecr-update        put a fresh ECR login into every Secret with the label aws-ecr-updater=true",
+                "\u{a0} all               rotate, then ecr-update; logins that were made with a key which is replaced",
+                "\u{a0}                   are made anew before that key goes",
             ]
         );
         assert_eq!((run.stderr.as_str(), run.code), ("", Some(0)));

@@ -1,6 +1,7 @@
 //! Stories of `rotate`: the ordinary one request by request, and one for each thing that can go wrong on the way.
 
 mod broken_current;
+mod fields;
 mod foreign;
 mod grace;
 mod groups;

@@ -13,7 +13,7 @@ use crate::support::kube::status::status_reply;
 use crate::support::program::World;
 use crate::support::script::Fault;
 use crate::support::server::Reply;
-use crate::support::story::JOURNAL;
+use crate::support::story::{JOURNAL, put_pair};
 
 /// An admission webhook's refusal, and how it is told.
 fn guarded() -> (Fault, &'static str) {
@@ -136,6 +136,36 @@ fn somebody_elses_key_is_not_overwritten_and_ours_is_taken_back() {
         let fate = if write == 0 { "nothing was done" } else { "new key AKIA" };
         let gone = "ERROR t/s: the Secret was deleted, or somebody else changed the key in it meanwhile; ";
         assert!(error.starts_with(&format!("{gone}{fate}")), "at write {write}: {error}");
+        assert_eq!(world.cluster.annotation("t", "s", JOURNAL), None, "at write {write}");
+    }
+}
+
+/// The pair is a good one, of another user. What IAM says to whoever signs with it is of that user's keys: it once passed for
+/// "the new key is gone", and the new key stayed for ever.
+#[test]
+fn another_users_pair_put_there_midway_signs_nothing_for_this_one() {
+    for write in 0..3 {
+        let world = World::with_key_secret();
+        world.cloud.add_user("deploy");
+        let theirs = world.cloud.add_key("deploy");
+        let (cluster, pair) = (Arc::clone(&world.cluster), theirs.clone());
+        let edit = move || put_pair(&cluster, "kubectl-edit", "s", &pair);
+        world
+            .kube
+            .script()
+            .some(PUT, write, 1, Fault::CallBefore(Arc::new(edit)));
+        let run = world.run(&["rotate"]);
+        assert_eq!(
+            (run.code, world.value("s", "access_key_id")),
+            (Some(1), theirs.id.clone())
+        );
+        assert_eq!(
+            world.key_ids(),
+            [world.key.id.as_str()],
+            "at write {write}: {:?}",
+            run.log(&world)
+        );
+        assert_eq!(world.cloud.status_of(&theirs.id), Some(Status::Active));
         assert_eq!(world.cluster.annotation("t", "s", JOURNAL), None, "at write {write}");
     }
 }

@@ -3,6 +3,7 @@
 //! What is looked at are the promises that hold at every moment. They are looked at after every effect and before the next
 //! one: both servers take turns.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
@@ -59,6 +60,8 @@ struct State {
     met: Option<String>,
     /// Creates that have arrived and not yet taken effect.
     creating: usize,
+    /// Image-pull Secrets whose login was seen to work. From then on it has to.
+    working: BTreeSet<String>,
     broken: Vec<String>,
 }
 
@@ -98,6 +101,7 @@ impl Moments {
         let mut state = self.state();
         *state = State {
             broken: std::mem::take(&mut state.broken),
+            working: std::mem::take(&mut state.working),
             ..State::default()
         };
     }
@@ -183,7 +187,18 @@ impl Moments {
         if unpublished.len() > 1 {
             found.push(format!("P7: {unpublished:?} are in no Secret"));
         }
+        let logins = self.logins();
         let mut state = self.state();
+        for (name, key) in logins {
+            let status = key.as_deref().and_then(|id| self.cloud.status_of(id));
+            if status == Some(Status::Active) {
+                state.working.insert(name);
+            } else if state.working.contains(&name) {
+                found.push(format!(
+                    "the login in {name} worked, and now is made with {key:?}, which is {status:?}"
+                ));
+            }
+        }
         if operation == "CreateAccessKey" {
             state.creating = state.creating.saturating_sub(1);
         }
@@ -260,6 +275,35 @@ impl Moments {
             }
         }
         pairs
+    }
+
+    /// The name of every image-pull Secret and the key that its login was made with, if it holds one that AWS has issued.
+    pub fn logins(&self) -> Vec<(String, Option<String>)> {
+        let mut logins = Vec::new();
+        for key in self.cluster.names() {
+            let (namespace, name) = key.split_once('/').expect("a namespace and a name");
+            let Some(secret) = self.cluster.secret(namespace, name) else {
+                continue;
+            };
+            if secret["metadata"]["labels"]["aws-ecr-updater"] == "true" {
+                let config = secret["data"][".dockerconfigjson"].as_str().unwrap_or_default();
+                logins.push((key, self.maker(config)));
+            }
+        }
+        logins
+    }
+
+    /// The key that the first login in a Docker configuration was made with.
+    fn maker(&self, config: &str) -> Option<String> {
+        let config: Value = serde_json::from_slice(&STANDARD.decode(config).ok()?).ok()?;
+        let entries = config["auths"].as_object()?.values();
+        let mut auths = entries.filter_map(|entry| STANDARD.decode(entry["auth"].as_str()?).ok());
+        let password = String::from_utf8(auths.next()?).ok()?.split_off("AWS:".len());
+        let issued = self.cloud.tokens_issued();
+        issued
+            .iter()
+            .rfind(|token| token.password == password)
+            .map(|token| token.key_id.clone())
     }
 
     /// What is wrong with the world now.

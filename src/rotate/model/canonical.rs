@@ -111,7 +111,7 @@ impl State {
         for run in self.runs.iter().flatten() {
             let m = &run.memory;
             all = all.or(m.known.unwrap_or_default()).or(m.made).or(m.given_up).or(m.gone);
-            all = all.or(m.undeletable).or(m.deactivated);
+            all = all.or(m.undeletable).or(m.deactivated).or(run.kept);
             all = all.or(m.listing.map_or(Keys::NONE, |l| l.keys));
             all = all.or(m.new_key().into_iter().chain(m.tried).collect());
             for seen in &run.seen {
@@ -167,6 +167,7 @@ impl State {
         }
         for run in self.runs.iter_mut().flatten() {
             let m = &mut run.memory;
+            set(&mut run.kept);
             m.known.iter_mut().for_each(set);
             for keys in [
                 &mut m.made,

@@ -16,6 +16,8 @@
 //! - A run crashes between any two of these, or is told to stop.
 //! - Journals grow old and run out, also those of runs that are alive; windows end; a new key is accepted nowhere, then
 //!   once and refused again, then everywhere; the grace period ends (`world`).
+//! - What depends on a replaced key does not follow, so that a run keeps the key; or it takes so long that journals have to be
+//!   renewed before the key may go.
 //! - Others touch a Secret, put another live key into it, wipe its annotations, remove it, copy it, before or after it in order;
 //!   make a key of the user, also in the very second of a listing, and deactivate it (`others`).
 //!
@@ -206,6 +208,7 @@ const BASE: Config = Config {
         lose: 0,
         late: 0,
         expire: 0,
+        keep: 0,
         runs: 0,
     },
 };

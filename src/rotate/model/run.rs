@@ -15,6 +15,7 @@ pub(super) fn begin(state: &State, r: usize, config: &Config) -> Run {
         unresolved: 0,
         own: None,
         stopping: false,
+        kept: Keys::NONE,
         due: !config.max_age || state.held().iter().any(|key| state.key(key).origin != Origin::Ours),
     };
     for at in 0..SECRETS {
@@ -87,8 +88,15 @@ pub(super) fn read(state: &State, config: &Config, r: usize, run: &mut Run, at: 
         grace: config.grace,
         immutable: false,
     };
+    protect(run, at);
     run.seen_windows[at] = journal.map_or(0, |journal| journal.windows);
     run.newest[at] = true;
+}
+
+/// What a run keeps is shown to it like a key whose grace period lasts.
+pub(super) fn protect(run: &mut Run, at: usize) {
+    let history = &mut run.seen[at].history;
+    history.protected = history.protected.or(run.kept.and(history.replaced));
 }
 
 /// The same with a change to this run.

@@ -100,6 +100,8 @@ fn content(run: &mut Run, state: &State, config: &Config, r: usize, step: Step, 
         journal: None,
         history: run.seen[at].history,
     };
+    // What this run keeps, it does not write down.
+    secret.history.protected = secret.history.protected.minus(run.kept);
     let inherits = |run: &Run| {
         let taken = (0..SECRETS).filter(|at| run.seen[*at].lock == Lock::Takeable && run.seen[*at].is_there());
         taken.fold(run.unresolved, |all, at| all | run.seen_windows[at])

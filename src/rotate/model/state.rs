@@ -129,6 +129,8 @@ pub(super) struct Run {
     pub(super) own: Option<u8>,
     pub(super) stopping: bool,
     pub(super) due: bool,
+    /// Replaced keys that something else depends on, so that this run keeps them.
+    pub(super) kept: Keys,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -146,6 +148,7 @@ pub(super) struct Budget {
     pub(super) lose: u8,
     pub(super) late: u8,
     pub(super) expire: u8,
+    pub(super) keep: u8,
     pub(super) runs: u8,
 }
 
@@ -166,6 +169,7 @@ impl Budget {
             lose: self.lose.min(other.lose),
             late: self.late.min(other.late),
             expire: self.expire.min(other.expire),
+            keep: self.keep.min(other.keep),
             runs: self.runs.min(other.runs),
         }
     }

@@ -1,7 +1,7 @@
 //! What may happen next: every step of every run with every fate that its request may have, and what others do.
 
-use super::run::{begin, crash, finish, list, look, may_be_listed, probe, read, with_run};
-use super::state::{Run, Spread, State, Status};
+use super::run::{begin, crash, finish, list, look, may_be_listed, probe, protect, read, with_run};
+use super::state::{Run, SECRETS, Spread, State, Status};
 use super::{Config, Violation, iam, others, secrets, world};
 use crate::rotate::protocol::{self, For, Key, Memory, Observation, Outcome, Step, Who};
 
@@ -32,6 +32,8 @@ pub(super) enum Action {
     Run(usize, Step, Fate),
     /// The time is over in which a key had to be accepted.
     GiveUp(usize, Key),
+    /// What depends on a replaced key cannot follow: the run keeps the key.
+    Keep(usize, Key),
     /// A run dies.
     Crash(usize),
     /// A run is told to stop.
@@ -110,6 +112,7 @@ pub(super) fn successors(state: &State, config: &Config) -> Vec<Next> {
             None => {}
             Some(run) => {
                 run_steps(state, config, r, &mut next);
+                dependents(state, config, r, &mut next);
                 if state.budget.crash > 0 {
                     let mut s = *state;
                     s.budget.crash -= 1;
@@ -188,6 +191,32 @@ fn run_steps(state: &State, config: &Config, r: usize, next: &mut Vec<Next>) {
         Step::Lock(at) | Step::Record(at) | Step::Publish(at, _) | Step::Clear(at, _) | Step::Release(at, _) => {
             for fate in fates(state) {
                 push(fate, secrets::write(state, config, r, step, at, fate));
+            }
+        }
+    }
+}
+
+/// A replaced key is about to go, and something depends on it: that cannot follow, or not yet. While a run waits for it, it
+/// renews its journals.
+fn dependents(state: &State, config: &Config, r: usize, next: &mut Vec<Next>) {
+    let run = state.runs[r].as_ref().expect("a run that is alive");
+    let seen = observation(run, state);
+    if state.budget.keep == 0 {
+        return;
+    }
+    let Some(key) = protocol::goes_next(&seen, &config.policy) else {
+        return;
+    };
+    let mut s = with_run(state, r, |run| {
+        run.kept = run.kept.with(key);
+        (0..SECRETS).for_each(|at| protect(run, at));
+    });
+    s.budget.keep -= 1;
+    next.push((Action::Keep(r, key), Ok(s)));
+    if let Some(at) = run.seen.iter().position(|seen| seen.aged && !seen.refused) {
+        for fate in fates(state) {
+            if let Some(result) = secrets::write(state, config, r, Step::Record(at), at, fate) {
+                next.push((Action::Run(r, Step::Record(at), fate), result));
             }
         }
     }

@@ -105,7 +105,7 @@ const fn with(config: Config, policy: Policy) -> Config {
     Config { policy, ..config }
 }
 
-const SMALL: [Pinned; 35] = suite! {
+const SMALL: [Pinned; 42] = suite! {
     "1 crash lose" ONE { crash: 1, lose: 1 } 18_224 79_031;
     "1 crash late" ONE { crash: 1, late: 1 } 25_873 113_299;
     "1 crash late unprovable" UNPROVABLE { crash: 1, late: 1 } 25_443 112_098;
@@ -141,6 +141,13 @@ const SMALL: [Pinned; 35] = suite! {
     "2 grace" TWO_GRACE { crash: 1, lose: 1 } 116_621 582_352;
     "2 max age" TWO_MAX_AGE { crash: 1, lose: 1 } 62_676 290_442;
     "3 crash" THREE { crash: 1 } 26_910 118_346;
+    "1 keep" ONE { keep: 1, crash: 1, late: 1 } 1 1;
+    "1 keep expire" ONE { keep: 1, expire: 1 } 1 1;
+    "1 keep unlimited" UNLIMITED { keep: 1, crash: 1 } 1 1;
+    "1 keep grace" GRACE { keep: 1, crash: 1 } 1 1;
+    "1 keep deactivate" DEACTIVATE { keep: 1, crash: 1 } 1 1;
+    "2 keep" TWO { keep: 1, crash: 1 } 1 1;
+    "2 keep different" DIFFERENT { keep: 1, crash: 1 } 1 1;
     "1 three in a row" ONE { crash: 1, runs: 3 } 57_570 202_907;
 };
 

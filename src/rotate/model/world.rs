@@ -1,7 +1,7 @@
 //! What happens by itself: time passes, and requests that nobody waits for any more arrive.
 
 use super::iam::{bounded, take_away};
-use super::run::with_run;
+use super::run::{protect, with_run};
 use super::secrets::store;
 use super::state::{Age, KEYS, Origin, Owner, RUNS, SECRETS, Spread, State, Status, WINDOWS};
 use super::step::{Action, Next};
@@ -103,8 +103,11 @@ fn grace_over(state: &State) -> Option<Next> {
     for secret in s.secrets.iter_mut().flatten() {
         secret.history.protected = Keys::NONE;
     }
-    for seen in s.runs.iter_mut().flatten().flat_map(|run| &mut run.seen) {
-        seen.history.protected = Keys::NONE;
+    for run in s.runs.iter_mut().flatten() {
+        for at in 0..SECRETS {
+            run.seen[at].history.protected = Keys::NONE;
+            protect(run, at);
+        }
     }
     Some((Action::GraceOver, Ok(s)))
 }

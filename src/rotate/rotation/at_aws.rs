@@ -57,7 +57,7 @@ impl Rotation {
     fn number_members(&mut self) -> Result<(), TooMany> {
         let mut pairs = self.members.iter().filter_map(|member| member.pair.as_ref());
         if !pairs.clone().any(|pair| pair.id == self.first.id)
-            && let Some(pair) = pairs.next()
+            && let Some(pair) = pairs.find(|pair| self.may_be_ours(pair))
         {
             self.first = pair.clone();
         }
@@ -76,6 +76,12 @@ impl Rotation {
         Ok(())
     }
 
+    /// Whether a pair in a Secret may be this user's. Once the keys were listed, one that nobody has heard of is not: somebody
+    /// has put another user's pair there, and what that user's keys are says nothing about these.
+    fn may_be_ours(&self, pair: &KeyPair) -> bool {
+        !self.numbered || self.keys.known(&pair.id).is_some()
+    }
+
     /// A pair that works, as far as is known: the oldest that a Secret holds, for that is known everywhere. It stays the one
     /// that signs until it is refused.
     fn signer(&self) -> KeyPair {
@@ -85,7 +91,7 @@ impl Rotation {
             let listed = key.is_none_or(|key| active.is_none_or(|active| active.has(key)));
             let refused = self.refused_signers.contains(&pair.id);
             let gone = key.is_some_and(|key| self.memory.gone.has(key));
-            listed && !refused && !gone
+            listed && !refused && !gone && self.may_be_ours(pair)
         };
         let mut pairs: Vec<&KeyPair> = self.members.iter().filter_map(|member| member.pair.as_ref()).collect();
         pairs.push(&self.first);
@@ -303,7 +309,8 @@ impl Rotation {
     fn other_signer(&self, key: Key) -> KeyPair {
         let id = self.keys.id(key);
         let mut pairs = self.members.iter().filter_map(|member| member.pair.as_ref());
-        let other = pairs.find(|pair| pair.id != *id && !self.refused_signers.contains(&pair.id));
+        let usable = |pair: &&KeyPair| !self.refused_signers.contains(&pair.id) && self.may_be_ours(pair);
+        let other = pairs.find(|pair| pair.id != *id && usable(pair));
         other.cloned().unwrap_or_else(|| self.signer())
     }
 

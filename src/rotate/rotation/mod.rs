@@ -1,6 +1,7 @@
 //! One user's rotation under way: it observes, asks [`decide`](protocol::decide), carries out one step, and observes again.
 
 mod at_aws;
+mod following;
 mod journalling;
 pub(super) mod keys;
 pub(super) mod member;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use self::following::Following;
 use self::keys::{KeyTable, TooMany};
 use self::member::{Member, View};
 use self::pace::Pace;
@@ -89,6 +91,7 @@ pub(super) struct Rotation {
     refused_signers: BTreeSet<AccessKeyId>,
     /// Secrets that a journal names and that are none of this user's.
     strangers: BTreeSet<Key>,
+    following: Following,
 }
 
 /// What a rotation is doing, for another thread to see.
@@ -168,6 +171,7 @@ impl Rotation {
             failed_removals: BTreeMap::new(),
             refused_signers: BTreeSet::new(),
             strangers: BTreeSet::new(),
+            following: Following::default(),
         }
     }
 
@@ -201,7 +205,18 @@ impl Rotation {
                 self.problem = format!("no end after {MOST_STEPS} steps");
                 return Progress::Ended(Outcome::Stopped);
             }
-            let step = protocol::decide(&self.observation(now), &servers.policy);
+            let mut step = protocol::decide(&self.observation(now), &servers.policy);
+            if let Some(until) = self.wait_for_dependents(step, servers, now) {
+                self.doing.is("waiting for what depends on the old key");
+                match self.aged() {
+                    Some(at) => step = Step::Record(at),
+                    None if until <= now => continue,
+                    None => {
+                        self.steps = 0;
+                        return Progress::Wait(self.in_time_to_renew(until, servers));
+                    }
+                }
+            }
             let trouble = match step {
                 Step::Finish(outcome) => return Progress::Ended(outcome),
                 Step::Wait(what) => {
@@ -259,6 +274,7 @@ impl Rotation {
             self.memory.listing = None;
         }
         self.shown.clear();
+        let kept = self.kept_keys();
         for member in &mut self.members {
             let view = View {
                 run: &self.run,
@@ -270,6 +286,8 @@ impl Rotation {
                 aws_now,
             };
             member.show(&view, self.numbered.then_some(&mut self.keys))?;
+            let history = &mut member.seen.history;
+            history.protected = history.protected.or(kept.and(history.replaced));
             let third = servers.options.lock_timeout / 3;
             member.seen.aged =
                 member.seen.lock == Lock::Mine && member.stamped.is_none_or(|stamped| now > stamped + third);
@@ -311,8 +329,21 @@ impl Rotation {
                 now + Duration::from_secs(u64::try_from(left).unwrap_or(1))
             }
         };
+        self.in_time_to_renew(until, servers)
+    }
+
+    /// A Secret whose journal is to be renewed, as the protocol does while it waits.
+    fn aged(&self) -> Option<usize> {
+        self.shown.iter().position(|seen| seen.aged && !seen.refused)
+    }
+
+    /// That time, or an earlier one at which a journal has to be renewed.
+    fn in_time_to_renew(&self, until: Duration, servers: &Servers) -> Duration {
         let third = servers.options.lock_timeout / 3;
-        let stamps = self.members.iter().filter(|member| member.seen.lock == Lock::Mine);
+        let stamps = self
+            .members
+            .iter()
+            .filter(|member| member.seen.lock == Lock::Mine && !member.seen.refused);
         let renewal = stamps.filter_map(|member| Some(member.stamped? + third)).min();
         // Just behind it, so that the journal counts as aged then.
         let renewal = renewal.map(|at| at + Duration::from_millis(1));

@@ -3,7 +3,7 @@
 use super::{date, join, list};
 use crate::aws::AccessKeyId;
 use crate::aws::iam::{self, KeyStatus};
-use crate::key_secret::ACCESS_KEY_ID;
+use crate::key_secret;
 use crate::kube::Key;
 use crate::rotate::Servers;
 use crate::rotate::protocol::{Create, Holds, Key as Number, Keys, Lock, Outcome};
@@ -212,7 +212,11 @@ pub(in crate::rotate) fn dead_key(rotation: &Rotation, dead: &AccessKeyId) -> St
         let put = history
             .and_then(|history| history.since)
             .map_or_else(String::new, |since| format!(" on {}", date(since)));
-        let writer = member.secret.last_writers_of_data(&[ACCESS_KEY_ID]).into_iter().next();
+        let writer = member
+            .secret
+            .last_writers_of_data(&[&key_secret::id_data_key(&member.secret)])
+            .into_iter()
+            .next();
         let writer = writer.map(|writer| {
             let when = writer
                 .time

@@ -35,8 +35,16 @@ pub(super) enum Kind {
     Failed,
 }
 
-/// The end of a rotation in words.
+/// The end of a rotation in words. A key that had to be kept is something to be seen to.
 pub(super) fn lines(rotation: &Rotation, outcome: Outcome, servers: &Servers) -> Vec<Line> {
+    let mut lines = end(rotation, outcome, servers);
+    if !rotation.kept_keys().is_empty() {
+        lines.iter_mut().for_each(|line| line.kind = Kind::Failed);
+    }
+    lines
+}
+
+fn end(rotation: &Rotation, outcome: Outcome, servers: &Servers) -> Vec<Line> {
     let count = rotation.members.len();
     let line = |kind, text: String| {
         vec![Line {
@@ -119,7 +127,9 @@ fn fate(rotation: &Rotation, old: Option<Number>) -> String {
         .iter()
         .filter_map(|member| member.history.as_ref()?.keys.get(rotation.keys.id(old))?.until)
         .max();
-    if rotation.memory.gone.has(old) {
+    if let Some(why) = rotation.kept(old) {
+        format!("is kept, since {why}; the next run of `all` goes on from there")
+    } else if rotation.memory.gone.has(old) {
         "is deleted".into()
     } else if rotation.memory.deactivated.has(old) {
         "is deactivated and will be deleted by a later run".into()
@@ -139,7 +149,11 @@ fn not_due(rotation: &Rotation) -> String {
         .and_then(|key| rotation.keys.listed(key))
         .map(|key| key.created);
     let made = created.map_or_else(String::new, |created| format!(", made {},", created.date()));
-    format!("key {old}{made} is young enough; nothing was done")
+    let rest = match rotation.kept_keys().first() {
+        None => "nothing was done".to_owned(),
+        Some(key) => format!("key {} {}", rotation.keys.id(key), fate(rotation, Some(key))),
+    };
+    format!("key {old}{made} is young enough; {rest}")
 }
 
 fn tidied(rotation: &Rotation) -> String {
@@ -158,6 +172,9 @@ fn tidied(rotation: &Rotation) -> String {
             list(rotation.memory.deactivated)
         ));
     }
+    if let Some(key) = rotation.kept_keys().first() {
+        done.push(format!("key {} {}", rotation.keys.id(key), fate(rotation, Some(key))));
+    }
     if done.is_empty() {
         done.push("what an earlier run had begun is settled".into());
     }
@@ -166,8 +183,12 @@ fn tidied(rotation: &Rotation) -> String {
 
 fn waiting(rotation: &Rotation, key: Number) -> String {
     let id = rotation.keys.id(key);
+    let done = match rotation.kept_keys().is_empty() {
+        true => "nothing was done",
+        false => "no key was replaced",
+    };
     format!(
-        "key {id} {}; a user has two keys at the most, so none is made before that; nothing was done",
+        "key {id} {}; a user has two keys at the most, so none is made before that; {done}",
         fate(rotation, Some(key))
     )
 }

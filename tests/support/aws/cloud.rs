@@ -115,6 +115,11 @@ impl Cloud {
         }
     }
 
+    /// An ECR login as the key's owner would have got it, and when it ends, in seconds since the epoch.
+    pub fn add_login(&self, key_id: &str, region: &str) -> (String, i64) {
+        ecr::issue(&mut self.account(), key_id, region)
+    }
+
     /// Something that must not be found in any output.
     pub fn hide(&self, secret: &str) {
         self.account().other_secrets.push(secret.to_owned());

@@ -59,26 +59,31 @@ fn get_authorization_token(account: &mut Account, api: Api, caller: Caller) -> V
         key_id,
         region,
     } = caller;
-    let before = i64::try_from(account.issued.len()).expect("as many logins as fit into a test");
-    let expires_at = account.now() + LIFETIME - before * account.login_step;
-    let password = random::ecr_password(expires_at);
+    // ECR Public answers with one object, and names no registry.
+    let public = api == Api::EcrPublic;
+    let (password, expires_at) = issue(account, &key_id, if public { "public" } else { &region });
     let mut data = json!({
         "authorizationToken": STANDARD.encode(format!("AWS:{password}")),
         // Seconds as a float, as AWS sends it.
         "expiresAt": expires_at as f64 + 0.123,
     });
-    // ECR Public answers with one object, and names no registry.
-    let (region, data) = if api == Api::EcrPublic {
-        ("public".to_owned(), data)
-    } else {
+    if !public {
         let host = format!("{ACCOUNT}.dkr.ecr.{region}.{}", account.partition.suffix);
         data["proxyEndpoint"] = json!(format!("https://{host}"));
-        (region, json!([data]))
-    };
-    account.issued.push(IssuedToken {
-        region,
-        key_id,
-        password,
-    });
+        data = json!([data]);
+    }
     json!({"authorizationData": data})
+}
+
+/// A new login, and when it ends.
+pub(super) fn issue(account: &mut Account, key_id: &str, region: &str) -> (String, i64) {
+    let before = i64::try_from(account.issued.len()).expect("as many logins as fit into a test");
+    let expires_at = account.now() + LIFETIME - before * account.login_step;
+    let password = random::ecr_password(expires_at);
+    account.issued.push(IssuedToken {
+        region: region.to_owned(),
+        key_id: key_id.to_owned(),
+        password: password.clone(),
+    });
+    (password, expires_at)
 }
