@@ -166,9 +166,9 @@ impl Logins {
         Ok(given)
     }
 
-    /// Forgets what a Secret held: its key was replaced.
-    pub(super) fn forget_source(&self, key: &Key) {
-        self.sources.forget(|known| known == key);
+    /// Forgets what these Secrets held: keys may have been replaced.
+    pub(super) fn forget_sources(&self, is_meant: impl Fn(&Key) -> bool) {
+        self.sources.forget(is_meant);
     }
 
     fn forget_refusals(&self, pair: &KeyPair) {

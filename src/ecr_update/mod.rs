@@ -16,8 +16,10 @@ mod record;
 mod value;
 mod wanted;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
@@ -25,7 +27,7 @@ use time::OffsetDateTime;
 use self::annotations::LABEL;
 use self::logins::Logins;
 use self::wanted::Wanted;
-use crate::aws::{self, Region, ambient};
+use crate::aws::{self, AccessKeyId, Region, ambient};
 use crate::clock::boot_time;
 use crate::error::{Fault, one_line};
 use crate::interrupt::Interrupt;
@@ -38,6 +40,12 @@ const MOST_WRITES: u32 = 3;
 
 /// How often a key that is new is tried again where it is not known yet.
 const AGAIN: Duration = Duration::from_secs(2);
+
+/// How many credentials are under way at once: a region that hangs for one must not hold up all others.
+const MOST_WORKERS: usize = 8;
+
+/// How soon a signal is noticed.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// How long [`Updater::follow`] goes on before it lets its caller see to other things.
 const SPELL: Duration = Duration::from_secs(10);
@@ -64,8 +72,8 @@ pub struct Updater {
     settings: Settings,
     interrupt: Interrupt,
     logins: Logins,
-    /// The Secrets that [`Updater::follow`] has seen to.
-    followed: Mutex<BTreeSet<Key>>,
+    /// The Secrets that [`Updater::follow`] has refreshed, with the key that signed.
+    followed: Mutex<BTreeMap<Key, AccessKeyId>>,
 }
 
 /// How far logins have followed their key.
@@ -82,7 +90,8 @@ pub enum Follow {
 /// What became of one Secret.
 #[derive(Debug)]
 enum Ended {
-    Refreshed(String),
+    /// `None`: that was said already.
+    Refreshed(Option<String>),
     /// What it holds is good.
     Good(String),
     /// It failed for a reason that may pass.
@@ -115,55 +124,81 @@ impl Updater {
     ///
     /// When the Secrets cannot be listed.
     pub fn run(&self) -> Result<Tally, kube::Error> {
+        self.logins.forget_sources(|_| true);
         let scope = &self.settings.scope;
         let secrets = self.kube.list_secrets(scope, LABEL, Asking::Patiently)?;
         let mut tally = Tally::new("ecr-update", LABEL, "refreshed", scope, secrets.len());
-        let mut waiting = Vec::new();
-        for secret in secrets {
-            if self.has_followed(&secret.key) {
-                tally.done(1);
-                continue;
+        let groups = Mutex::new(groups(secrets));
+        let next = || groups.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let workers = groups.lock().map_or(1, |groups| groups.len().min(MOST_WORKERS));
+        let (tell, told) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..workers {
+                let tell = tell.clone();
+                scope.spawn(move || {
+                    while let Some(group) = next() {
+                        self.take_all(group, &tell);
+                    }
+                });
             }
-            warn_of_unknown(&secret);
-            waiting.extend(self.take(secret, &mut tally));
-        }
-        while !waiting.is_empty() {
-            self.interrupt.wait(AGAIN);
-            waiting = waiting
-                .into_iter()
-                .filter_map(|secret| self.take(secret, &mut tally))
-                .collect();
-        }
+            drop(tell);
+            self.report(&told, &mut tally);
+        });
         Ok(tally)
     }
 
-    /// Gives one Secret its turn, and it back where it is to have another one.
-    fn take(&self, secret: Secret, tally: &mut Tally) -> Option<Secret> {
-        let key = secret.key.clone();
+    /// Gives the Secrets of one credential their turns, and those whose key is too new another one until that is over.
+    fn take_all(&self, group: Group, tell: &Sender<Told>) {
+        let mut waiting: Vec<(usize, Secret)> = group;
+        while !waiting.is_empty() {
+            waiting.retain(|(at, secret)| {
+                let ended = self.take(secret);
+                let again = matches!(ended, Ended::Later(_));
+                if again {
+                    log::debug!("{}: {ended:?}; the key is new, trying again", secret.key);
+                } else {
+                    // Who listens does so until the last word.
+                    let _ = tell.send((*at, secret.key.clone(), ended));
+                }
+                again
+            });
+            if !waiting.is_empty() {
+                self.interrupt.wait(AGAIN);
+            }
+        }
+    }
+
+    fn take(&self, secret: &Secret) -> Ended {
         if self.interrupt.is_set() {
-            log::error!("{key}: stopped by a signal; nothing was done; run again");
-            tally.failed(1);
-            return None;
+            return Ended::Failed("stopped by a signal; nothing was done; run again".into());
         }
-        match self.refresh(secret.clone()) {
-            Ended::Refreshed(line) => {
-                log::info!("{key}: {line}");
-                tally.done(1);
+        let by = self.followed().get(&secret.key).cloned();
+        if by.is_some() && by == self.source_key(secret) {
+            return Ended::Refreshed(None);
+        }
+        self.refresh(secret.clone())
+    }
+
+    /// Says how each Secret ended, in their order; once the run is to stop, at once.
+    fn report(&self, told: &Receiver<Told>, tally: &mut Tally) {
+        let mut ended = BTreeMap::new();
+        let mut next = 0;
+        loop {
+            match told.recv_timeout(SLICE) {
+                Ok((at, key, how)) => {
+                    ended.insert(at, (key, how));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
-            Ended::Good(line) => {
-                log::info!("{key}: {line}");
-                tally.untouched(1);
+            if self.interrupt.is_set() {
+                next = ended.keys().next().copied().unwrap_or(next);
             }
-            Ended::Later(why) => {
-                log::debug!("{key}: {why}; the key is new, trying again");
-                return Some(secret);
-            }
-            Ended::Failed(why) => {
-                log::error!("{key}: {why}");
-                tally.failed(1);
+            while let Some((key, how)) = ended.remove(&next) {
+                say(&key, how, tally);
+                next += 1;
             }
         }
-        None
     }
 
     /// Refreshes the Secrets in scope whose key is in one of `sources`, with the key that is there now: the one before is about
@@ -181,13 +216,12 @@ impl Updater {
             Ok(found) => found,
             Err(error) => return Follow::Failed(error.to_string()),
         };
-        for source in sources {
-            self.logins.forget_source(source);
-        }
+        self.logins.forget_sources(|source| sources.contains(source));
         let (mut later, mut failed) = (None, None);
         for secret in found {
             let key = secret.key.clone();
-            if self.has_followed(&key) {
+            let by = self.source_key(&secret);
+            if by.is_some() && self.followed().get(&key) == by.as_ref() {
                 continue;
             }
             if begun.elapsed() > SPELL {
@@ -197,10 +231,13 @@ impl Updater {
                 return Follow::Failed("stopped by a signal".into());
             }
             match self.refresh(secret) {
-                Ended::Refreshed(line) | Ended::Good(line) => {
-                    log::info!("{key}: {line}");
-                    self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+                Ended::Refreshed(line) => {
+                    if let Some(line) = line {
+                        log::info!("{key}: {line}");
+                    }
+                    self.followed().extend(by.map(|by| (key, by)));
                 }
+                Ended::Good(_) => {}
                 Ended::Later(why) => later = later.or(Some(format!("{key}: {why}"))),
                 Ended::Failed(why) => failed = failed.or(Some(format!("{key}: {why}"))),
             }
@@ -212,14 +249,18 @@ impl Updater {
         }
     }
 
-    fn has_followed(&self, key: &Key) -> bool {
-        self.followed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(key)
+    fn followed(&self) -> MutexGuard<'_, BTreeMap<Key, AccessKeyId>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key that would sign for a Secret, where it is another Secret's and that can be told.
+    fn source_key(&self, secret: &Secret) -> Option<AccessKeyId> {
+        let wanted = Wanted::of(secret, &self.settings).ok()?;
+        self.logins.key_id(&wanted).ok()?
     }
 
     fn refresh(&self, secret: Secret) -> Ended {
+        warn_of_unknown(&secret);
         let refreshed = match self.store(secret) {
             Ok(stored) => stored,
             Err(ended) => return ended,
@@ -302,6 +343,42 @@ struct Stored {
     secret: Secret,
     wanted: Wanted,
     ended: Ended,
+}
+
+/// The Secrets of one credential, with their places in the list.
+type Group = Vec<(usize, Secret)>;
+
+/// How a Secret ended, with its place in the list.
+type Told = (usize, Key, Ended);
+
+/// Puts Secrets of the same credential together: what one of them waits for, all of them need.
+fn groups(secrets: Vec<Secret>) -> VecDeque<Group> {
+    let mut groups: BTreeMap<Option<Key>, Group> = BTreeMap::new();
+    for (at, secret) in secrets.into_iter().enumerate() {
+        // One whose annotation names no Secret fails by itself.
+        let source = wanted::source(&secret).ok().flatten();
+        groups.entry(source).or_default().push((at, secret));
+    }
+    groups.into_values().collect()
+}
+
+fn say(key: &Key, ended: Ended, tally: &mut Tally) {
+    match ended {
+        Ended::Refreshed(line) => {
+            if let Some(line) = line {
+                log::info!("{key}: {line}");
+            }
+            tally.done(1);
+        }
+        Ended::Good(line) => {
+            log::info!("{key}: {line}");
+            tally.untouched(1);
+        }
+        Ended::Later(why) | Ended::Failed(why) => {
+            log::error!("{key}: {why}");
+            tally.failed(1);
+        }
+    }
 }
 
 /// Says which annotations mean nothing: what they should have said is not heeded.

@@ -115,7 +115,7 @@ pub(super) fn fill(secret: &mut Secret, wanted: &Wanted, given: &Given) -> Resul
         Some(record) => secret.set_annotation(LOGINS, &record.write()),
         None => secret.remove_annotation(LOGINS),
     }
-    Ok(Ended::Refreshed(told))
+    Ok(Ended::Refreshed(Some(told)))
 }
 
 /// What in a Secret's configuration keeps some clients from taking the logins in it, said once for each reason.

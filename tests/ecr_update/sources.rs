@@ -1,10 +1,19 @@
 //! Whose logins they are: a Secret in another namespace, a role, other data keys.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::{LIST, REGISTRY, TOKEN, add_annotated, assert_login, expires_at, issued, last_login, world_with};
 use crate::support::program::{NAMESPACE, VERBS, World, under_test};
+use crate::support::script::Fault;
 use crate::support::story::told;
+
+/// A request that is held longer than this hangs; shorter than the program's own time-out.
+const HANGS: Duration = Duration::from_secs(40);
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/pull";
 
@@ -168,4 +177,35 @@ fn an_annotation_with_a_slip_in_its_name_is_warned_of() {
         "WARN  t/pull: annotation `aws-ecr-updater/regoin` is not known, and is not heeded; see that its name is right"
     );
     assert_eq!(run.code, Some(0));
+}
+
+/// AWS keeps the one who asks first waiting until the other's Secret has its login.
+#[test]
+fn a_credential_that_waits_holds_up_no_other() {
+    let world = world_with("{}");
+    world.cloud.add_user("second");
+    let second = world.cloud.add_key("second");
+    world.add_key_secret("s2", &second.id, &second.secret);
+    world.add_pull_secret("pull-2", "s2", "eu-west-1", "{}");
+    let cluster = Arc::clone(&world.cluster);
+    let held = Arc::new(AtomicBool::new(true));
+    let told = Arc::clone(&held);
+    let until_the_other_is_done = move || {
+        let is_done = |name| {
+            cluster
+                .annotation(NAMESPACE, name, "aws-ecr-updater/expires-at")
+                .is_some()
+        };
+        let begun = Instant::now();
+        while begun.elapsed() < HANGS && held.load(Ordering::SeqCst) {
+            held.store(!is_done("pull") && !is_done("pull-2"), Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    world
+        .aws
+        .script()
+        .once(TOKEN, Fault::CallBefore(Arc::new(until_the_other_is_done)));
+    assert_eq!(world.run(&["ecr-update", "--request-timeout=60s"]).code, Some(0));
+    assert!(!told.load(Ordering::SeqCst), "the other one had to wait");
 }
