@@ -35,6 +35,9 @@ impl Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fields(Vec<(Part, String)>);
 
+/// Data keys and what each is to hold.
+pub type Values<'a> = Vec<(&'a str, Sensitive<Vec<u8>>)>;
+
 /// What is wrong with a list of fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadFields {
@@ -148,7 +151,7 @@ impl Fields {
     /// # Errors
     ///
     /// When the login has no user and password.
-    pub fn values(&self, entry: &Entry) -> Result<Vec<(&str, Sensitive<Vec<u8>>)>, BadFields> {
+    pub fn values(&self, entry: &Entry) -> Result<Values<'_>, BadFields> {
         let login = entry.user_and_password();
         let (user, password) = login.ok_or_else(|| BadFields::NoLogin(entry.host.clone()))?;
         let value = |part| match part {

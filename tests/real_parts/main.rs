@@ -1,5 +1,5 @@
 //! The program, and the stand-ins that the other tests rely on, against real parts: moto for AWS, kubectl, the AWS CLI, curl,
-//! the image.
+//! skopeo, the image.
 //!
 //! Where they are is said by variables, which must all be set; `.ci/run` does it. Nothing is skipped.
 
@@ -17,4 +17,5 @@ mod moto;
 mod page;
 mod proxies;
 mod sandbox;
+mod skopeo;
 mod tools;

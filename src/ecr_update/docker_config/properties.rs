@@ -180,7 +180,10 @@ impl Random {
                 let count = self.below(6);
                 let members = (0..count)
                     .map(|_| match self.below(8) {
-                        0..=2 => (self.written("auths"), self.registries()),
+                        0..=2 => {
+                            let name = self.one_of(&["auths", "auths", "auths", "Auths", "AUTHS"]);
+                            (self.written(&name), self.registries())
+                        }
                         3 => (self.one_of(&["\"Auths\"", "\"auths\""]), self.one_of(&["null", "{}"])),
                         4 => (self.written("credHelpers"), self.registries()),
                         5 => (self.written("credsStore"), self.string()),
@@ -312,6 +315,9 @@ fn check_registries(before: &str, after: &str, whole: bool) {
 
 fn check(form: Form, before: &str, after: &str) {
     let start = if before.trim().is_empty() { "{}" } else { before };
+    // What stands around the object is not touched either.
+    let around = |text: &str| -> (usize, usize) { (text.find('{').unwrap(), text.len() - text.rfind('}').unwrap()) };
+    assert_eq!(around(start), around(after));
     if form == Form::Legacy {
         return check_registries(start, after, true);
     }

@@ -67,7 +67,7 @@ impl Moto {
     }
 
     /// Starts it with these users, each with a key and with these policies of `deploy/iam`.
-    pub(super) fn with_users<const N: usize>(users: [(&str, &[&str]); N]) -> (Moto, [Pair; N]) {
+    pub(crate) fn with_users<const N: usize>(users: [(&str, &[&str]); N]) -> (Moto, [Pair; N]) {
         // Each step is one request: the user, its policies, its key.
         let moto = Moto::start(users.iter().map(|(_, policies)| 2 + policies.len()).sum());
         let nobody = Pair {
@@ -100,7 +100,7 @@ impl Moto {
         self.url.strip_prefix("http://").expect("moto serves plain HTTP")
     }
 
-    pub(super) fn aws(&self, pair: &Pair, arguments: &[&str]) -> Value {
+    pub(crate) fn aws(&self, pair: &Pair, arguments: &[&str]) -> Value {
         let printed = output(aws(&self.url, pair).args(arguments));
         if printed.is_empty() {
             Value::Null
