@@ -49,6 +49,24 @@ fn every_option_is_explained_and_none_that_there_is_not() {
 }
 
 #[test]
+fn every_command_is_explained_and_none_that_there_is_not() {
+    let readme = root("README.md");
+    let documented: Vec<&str> = section(&readme, "Commands")
+        .lines()
+        .filter_map(|row| row.strip_prefix("| `")?.split('`').next())
+        .collect();
+    let help = help();
+    let listed = &help[help.find("\nCommands:").unwrap()..help.find("\nPositional Arguments:").unwrap()];
+    // What goes on in a second line is indented further.
+    let known: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(documented, known);
+}
+
+#[test]
 fn every_variable_is_explained() {
     let readme = root("README.md");
     let documented = section(&readme, "Environment");
