@@ -1,4 +1,4 @@
-"""Usage: check_deploy.py NAMESPACE_YAML CLUSTER_YAML IAM_FOLDER
+"""Usage: check_deploy.py FOLDER_WITH_RENDERED_MANIFESTS IAM_FOLDER
 
 What the manifests and the IAM policies grant, exactly: no schema knows how much is too much."""
 
@@ -24,9 +24,18 @@ def of_kind(documents, kind):
     return [d for d in documents if d["kind"] == kind]
 
 
-def check_rights(documents, prefix, namespace):
+SECRETS = [("secrets", ["get", "list", "watch", "update"])]
+# What copies and service accounts need, and nothing beside it.
+COPIES = [
+    ("secrets", ["get", "list", "watch", "update", "create", "delete"]),
+    ("namespaces", ["list"]),
+    ("serviceaccounts", ["get", "update"]),
+]
+
+
+def check_rights(documents, prefix, namespace, rights):
     (role,) = of_kind(documents, prefix + "Role")
-    expected = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch", "update"]}]
+    expected = [{"apiGroups": [""], "resources": [kind], "verbs": verbs} for kind, verbs in rights]
     assert role["rules"] == expected, role["rules"]
     (binding,) = of_kind(documents, prefix + "RoleBinding")
     assert binding["roleRef"]["kind"] == prefix + "Role" and binding["roleRef"]["name"] == role["metadata"]["name"]
@@ -35,9 +44,10 @@ def check_rights(documents, prefix, namespace):
     assert (account["metadata"]["name"], account["metadata"]["namespace"]) == (NAME, namespace), account
 
 
-def check_jobs(documents, namespace, more_arguments):
+def check_jobs(documents, namespace, arguments):
+    """The jobs of these names, each with its arguments behind its name."""
     jobs = {d["metadata"]["name"]: d for d in of_kind(documents, "CronJob")}
-    assert sorted(jobs) == ["ecr-update", "rotate"], sorted(jobs)
+    assert sorted(jobs) == sorted(arguments), sorted(jobs)
     for name, job in jobs.items():
         assert job["apiVersion"] == "batch/v1" and job["metadata"]["namespace"] == namespace
         spec = job["spec"]
@@ -48,7 +58,7 @@ def check_jobs(documents, namespace, more_arguments):
         assert "successfulJobsHistoryLimit" in spec and "failedJobsHistoryLimit" in spec
         run = spec["jobTemplate"]["spec"]
         assert run["activeDeadlineSeconds"] > 0 and "backoffLimit" in run
-        check_pod(run["template"]["spec"], name, more_arguments)
+        check_pod(run["template"]["spec"], name, arguments[name])
 
 
 def check_pod(pod, name, more_arguments):
@@ -79,13 +89,13 @@ def version():
     raise AssertionError("Cargo.toml has no version")
 
 
-def policy(path, expected):
+def policy(path, expected, parts=("Sid", "Effect", "Action", "Resource")):
     """The statements of an IAM policy, which allow these actions, each in full and each once."""
     document = json.loads(path.read_text())
     assert set(document) == {"Version", "Statement"} and document["Version"] == "2012-10-17", path
     actions = []
     for statement in document["Statement"]:
-        assert set(statement) == {"Sid", "Effect", "Action", "Resource"} and statement["Effect"] == "Allow", statement
+        assert set(statement) == set(parts) and statement["Effect"] == "Allow", statement
         assert statement["Sid"].isalnum(), statement["Sid"]
         actions += [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
     assert sorted(actions) == sorted(expected), f"{path}: {actions}"
@@ -99,6 +109,19 @@ def check_policies(folder):
     login = policy(folder / "ecr-policy.json", ["ecr:GetAuthorizationToken", *pull])
     (token,) = [s for s in login if "ecr:GetAuthorizationToken" in s["Action"]]
     assert token["Action"] == "ecr:GetAuthorizationToken" and token["Resource"] == "*", token
+    # Neither knows a resource to narrow it to.
+    (public,) = policy(folder / "ecr-public-policy.json", ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"])
+    assert public["Resource"] == "*", public
+
+    # One role, named in full, by whoever brings the external id; the example asks for that role with that id.
+    (assume,) = policy(folder / "assume-role-policy.json", ["sts:AssumeRole"])
+    trust = policy(folder / "pull-role-trust-policy.json", ["sts:AssumeRole"],
+                   ("Sid", "Effect", "Principal", "Action", "Condition"))
+    (example,) = yaml.safe_load_all((folder.parent / "examples/ecr-role.yaml").read_text())
+    asked = example["metadata"]["annotations"]
+    assert assume["Resource"] == asked["aws-ecr-updater/role-arn"], assume
+    assert trust[0]["Principal"] == {"AWS": "arn:aws:iam::210987654321:user/ci"}, trust
+    assert trust[0]["Condition"] == {"StringEquals": {"sts:ExternalId": asked["aws-ecr-updater/external-id"]}}, trust
 
     # The user itself in every partition, with a path and without, and nobody else. As in IAM, `*` also matches `/`.
     (statement,) = keys
@@ -112,11 +135,21 @@ def check_policies(folder):
             assert any(fnmatch.fnmatchcase(arn, p) for p in patterns) == expected, arn
 
 
-namespaced = manifests(sys.argv[1], ["ServiceAccount", "Role", "RoleBinding", "CronJob", "CronJob"])
-check_rights(namespaced, "", "default")
-check_jobs(namespaced, "default", [])
-cluster = manifests(sys.argv[2], ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "CronJob", "CronJob"])
-check_rights(cluster, "Cluster", NAME)
-check_jobs(cluster, NAME, ["--all-namespaces"])
-check_policies(pathlib.Path(sys.argv[3]))
+ROLE, CLUSTER_ROLE = ["Role", "RoleBinding"], ["Namespace", "ClusterRole", "ClusterRoleBinding"]
+EVERYWHERE = ["--all-namespaces"]
+ONE_JOB = {"all": ["--max-age", "7d"]}
+folder = pathlib.Path(sys.argv[1])
+for name, kinds, rights, jobs in [
+    ("namespace", ROLE, SECRETS, {"rotate": [], "ecr-update": []}),
+    ("cluster", CLUSTER_ROLE, SECRETS, {"rotate": EVERYWHERE, "ecr-update": EVERYWHERE}),
+    ("copies", CLUSTER_ROLE, COPIES, {"rotate": [], "ecr-update": []}),
+    ("edited-namespace", ROLE, SECRETS, ONE_JOB),
+    ("edited-cluster", CLUSTER_ROLE, SECRETS, {"all": ONE_JOB["all"] + EVERYWHERE}),
+    ("edited-copies", CLUSTER_ROLE, COPIES, {"rotate": [], "ecr-update": ["--prune"]}),
+]:
+    rendered = manifests(folder / f"{name}.yaml", ["ServiceAccount", *kinds, *["CronJob"] * len(jobs)])
+    namespace = "default" if kinds is ROLE else NAME
+    check_rights(rendered, "" if kinds is ROLE else "Cluster", namespace, rights)
+    check_jobs(rendered, namespace, jobs)
+check_policies(pathlib.Path(sys.argv[2]))
 print("rights, jobs and policies are as small as they are meant to be")

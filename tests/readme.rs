@@ -49,6 +49,24 @@ fn every_option_is_explained_and_none_that_there_is_not() {
 }
 
 #[test]
+fn every_command_is_explained_and_none_that_there_is_not() {
+    let readme = root("README.md");
+    let documented: Vec<&str> = section(&readme, "Commands")
+        .lines()
+        .filter_map(|row| row.strip_prefix("| `")?.split('`').next())
+        .collect();
+    let help = help();
+    let listed = &help[help.find("\nCommands:").unwrap()..help.find("\nPositional Arguments:").unwrap()];
+    // What goes on in a second line is indented further.
+    let known: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(documented, known);
+}
+
+#[test]
 fn every_variable_is_explained() {
     let readme = root("README.md");
     let documented = section(&readme, "Environment");
@@ -141,4 +159,64 @@ fn every_command_is_one_that_something_runs() {
     for (_, runner) in COMMANDS {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(runner).exists(), "{runner}");
     }
+}
+
+/// The sources of the program as one text: no back-ticks, strings in one line, and `…` for what is filled in.
+fn sources() -> String {
+    fn read(folder: &Path, all: &mut String) {
+        for entry in fs::read_dir(folder).expect("a folder of the sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                read(&path, all);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                *all += &fs::read_to_string(&path).expect("a text");
+            }
+        }
+    }
+    let mut all = String::new();
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+    let mut text = String::new();
+    let mut rest = all.as_str();
+    while let Some(at) = rest.find(['`', '{', '\\']) {
+        text += &rest[..at];
+        let found = &rest[at..];
+        rest = match found.as_bytes() {
+            [b'\\', b'\n', ..] => found[2..].trim_start(),
+            [b'{', ..] => match found.find(['}', '\n', ' ']) {
+                Some(end) if found.as_bytes()[end] == b'}' => {
+                    text += "…";
+                    &found[end + 1..]
+                }
+                _ => &found[1..],
+            },
+            _ => &found[1..],
+        };
+    }
+    text + rest
+}
+
+/// What the tables of messages quote is what the program says: each piece between two `…` is somewhere in it.
+#[test]
+fn every_message_that_is_explained_is_one_of_the_program() {
+    let readme = root("README.md");
+    let sources = sources();
+    let mut rows = readme.lines().skip_while(|line| *line != "### Log").peekable();
+    let mut quoted = 0;
+    while let Some(row) = rows.next() {
+        if !row.starts_with("| message |") {
+            continue;
+        }
+        let table = std::iter::from_fn(|| rows.next_if(|row| row.starts_with('|')));
+        for row in table.skip(1) {
+            let cell = row[1..].split('|').next().unwrap_or_default();
+            // What is quoted stands at the odd places.
+            for message in cell.split('`').skip(1).step_by(2) {
+                quoted += 1;
+                for piece in message.split('…').map(|piece| piece.trim_matches([' ', ':', ';', ','])) {
+                    assert!(sources.contains(piece), "`{message}`: the program does not say `{piece}`");
+                }
+            }
+        }
+    }
+    assert!(quoted > 50, "{quoted}");
 }

@@ -14,6 +14,7 @@ mod kubeconfig;
 mod kubectl;
 mod microburst;
 mod moto;
+mod page;
 mod proxies;
 mod sandbox;
 mod skopeo;

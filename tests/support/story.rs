@@ -27,11 +27,13 @@ pub const LIST: &str = "GET /api/v1/namespaces/t/secrets";
 
 /// The log with a name for each of these ids, `NEW` for every other, `TIME` for times and `DAY` for days.
 pub fn told(world: &World, run: &Run, names: &[(&str, &str)]) -> Vec<String> {
-    let named = |line: String| {
-        let line = names.iter().fold(line, |line, (id, name)| line.replace(id, name));
-        without(&without(&line, "AKIA", 20, "NEW"), "20", 0, "")
-    };
+    let named = |line: String| settled(&names.iter().fold(line, |line, (id, name)| line.replace(id, name)));
     run.log(world).into_iter().map(named).collect()
+}
+
+/// A line of a log with the same for every key's id, time and day.
+pub fn settled(line: &str) -> String {
+    without(&without(line, "AKIA", 20, "NEW"), "20", 0, "")
 }
 
 /// The text with `name` for each word that begins so; a `length` of 0 stands for the form of a time or a day.
