@@ -364,7 +364,7 @@ fn logins_of_secrets_that_are_brought_together_follow_before_the_other_key_goes(
     let moments = Moments::of(&world);
     let run = world.run(&["all"]);
     assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
-    assert_eq!(world.key_ids(), [second.id.clone()]);
+    assert_eq!(world.key_ids(), [second.id.as_str()]);
     assert_eq!(
         [maker(&world, "pull"), maker(&world, "pull2")],
         [second.id.clone(), second.id]

@@ -213,7 +213,10 @@ fn every_message_that_is_explained_is_one_of_the_program() {
             for message in cell.split('`').skip(1).step_by(2) {
                 quoted += 1;
                 for piece in message.split('…').map(|piece| piece.trim_matches([' ', ':', ';', ','])) {
-                    assert!(sources.contains(piece), "`{message}`: the program does not say `{piece}`");
+                    assert!(
+                        sources.contains(piece),
+                        "`{message}`: the program does not say `{piece}`"
+                    );
                 }
             }
         }

@@ -146,6 +146,11 @@ impl Fields {
         self.0.iter().map(|(_, key)| key.as_str())
     }
 
+    /// The parts, by the names that the annotation has for them, and the data key of each.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(part, key)| (part.name(), key.as_str()))
+    }
+
     /// What each data key is to hold, in the order in which they were named.
     ///
     /// # Errors

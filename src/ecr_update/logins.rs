@@ -63,7 +63,7 @@ impl Refused {
 /// The logins that a Secret is to hold.
 #[derive(Debug)]
 pub(super) struct Given {
-    /// The key that signed, where it was a Secret's.
+    /// The key that signed, where it was a user's.
     pub(super) key: Option<AccessKeyId>,
     /// What came of each realm.
     pub(super) logins: Vec<(Realm, Result<Signed, Refused>)>,
@@ -116,11 +116,20 @@ impl Logins {
         }
     }
 
-    /// The id of the key that would sign, where it is a Secret's.
+    /// The id of the key that would sign, where it is a user's; that of a session is another one in every run.
     pub(super) fn key_id(&self, wanted: &Wanted) -> Result<Option<AccessKeyId>, String> {
-        match &wanted.source {
-            None => Ok(None),
-            Some(source) => self.source(source).map(|source| Some(source.pair.id)),
+        match (&wanted.source, wanted.needed().first()) {
+            (Some(source), _) => self.source(source).map(|source| Some(source.pair.id)),
+            (None, Some(realm)) => {
+                let Credentials {
+                    pair, session_token, ..
+                } = self
+                    .ambient(&realm.region())
+                    .map_err(|refused| refused.why)?
+                    .credentials;
+                Ok(session_token.is_none().then_some(pair.id))
+            }
+            (None, None) => Ok(None),
         }
     }
 
@@ -161,7 +170,6 @@ impl Logins {
             for refused in given.logins.iter_mut().filter_map(|(_, login)| login.as_mut().err()) {
                 refused.may_pass = refused.unknown_key;
             }
-            self.forget_refusals(&source.pair);
         }
         Ok(given)
     }
@@ -171,10 +179,17 @@ impl Logins {
         self.sources.forget(is_meant);
     }
 
-    fn forget_refusals(&self, pair: &KeyPair) {
-        let of_pair = |who: &Who| matches!(&who.base, Base::Pair(known) if known == pair);
-        self.sessions.forget_errors(|(who, _)| of_pair(who));
-        self.logins.forget_errors(|(who, _)| of_pair(who));
+    /// Forgets where the keys in these Secrets were not known: they may be by now.
+    pub(super) fn forget_refusals(&self, sources: &[Key]) {
+        let pairs: Vec<KeyPair> = sources
+            .iter()
+            .filter_map(|source| Some(self.source(source).ok()?.pair))
+            .collect();
+        let of_them = |who: &Who, refused: &Refused| {
+            refused.unknown_key && matches!(&who.base, Base::Pair(pair) if pairs.contains(pair))
+        };
+        self.sessions.forget_errors(|(who, _), refused| of_them(who, refused));
+        self.logins.forget_errors(|(who, _), refused| of_them(who, refused));
     }
 
     /// Whether the key was put into its Secret so short a time ago that not every region may know it. By the API server's clock,
@@ -185,7 +200,8 @@ impl Logins {
             .server_time()
             .map(|time| time.date + boot_time().saturating_sub(time.asked));
         match (source.rotated_at, now) {
-            (Some(at), Some(now)) => now < at + self.propagation_timeout,
+            // A time in the future is wrong, and nobody waits for it.
+            (Some(at), Some(now)) => (now - at).unsigned_abs() < self.propagation_timeout,
             (None, _) | (_, None) => false,
         }
     }
@@ -196,13 +212,9 @@ impl Logins {
             role: wanted.role.clone(),
         };
         let needed = wanted.needed();
-        // One session does for all of a Secret's regions.
-        let sts = needed.first().map(|realm| realm.region());
         let ask = |realm: &Realm| {
             let at = (who.clone(), realm.clone());
-            let login = self
-                .logins
-                .get(&at, || self.login(&who, realm, sts.as_ref().unwrap_or(&realm.region())));
+            let login = self.logins.get(&at, || self.login(&who, realm));
             let from = match &wanted.source {
                 Some(source) => format!(" (the key is from Secret {source})"),
                 None => String::new(),
@@ -215,12 +227,12 @@ impl Logins {
         let logins = needed.iter().map(|realm| ((*realm).clone(), ask(realm))).collect();
         let key = match who.base {
             Base::Pair(pair) => Some(pair.id),
-            Base::Ambient => None,
+            Base::Ambient => self.key_id(wanted).ok().flatten(),
         };
         Given { key, logins }
     }
 
-    fn login(&self, who: &Who, realm: &Realm, sts: &Region) -> Result<Signed, Refused> {
+    fn login(&self, who: &Who, realm: &Realm) -> Result<Signed, Refused> {
         let signed = |login, by| Signed { login, by };
         let refused = |error: aws::Error, from: &str| Refused::by(&error, format!("{error}{from}"));
         let aws = &*self.aws;
@@ -236,9 +248,11 @@ impl Logins {
                     .map_err(|error| refused(error, &format!(" (the key is from {})", found.origin)))
             }
             (_, Some(role)) => {
+                // Of the realm's own region: another one that fails, or is not enabled, is no concern of it.
+                let sts = realm.region();
                 let session = self
                     .sessions
-                    .get(&(who.clone(), sts.clone()), || self.session(who, role, sts));
+                    .get(&(who.clone(), sts.clone()), || self.session(who, role, &sts));
                 let (credentials, by) = session?;
                 let login = get_authorization_token(aws, realm, &credentials);
                 login
@@ -319,11 +333,13 @@ impl<K: Ord + Clone, V: Clone> Memo<K, V> {
     }
 }
 
-impl<K: Ord + Clone, V: Clone, E: Clone> Memo<K, Result<V, E>> {
-    fn forget_errors(&self, of: impl Fn(&K) -> bool) {
-        // One that is being found out at the moment is no error yet.
-        let failed = |slot: &Slot<Result<V, E>>| matches!(slot.try_lock().as_deref(), Ok(Some(Err(_))));
-        lock(&self.0).retain(|key, slot| !(of(key) && failed(slot)));
+impl<K: Ord, V, E> Memo<K, Result<V, E>> {
+    fn forget_errors(&self, is_meant: impl Fn(&K, &E) -> bool) {
+        lock(&self.0).retain(|key, slot| match slot.try_lock().as_deref() {
+            Ok(Some(Err(error))) => !is_meant(key, error),
+            // One that is being found out at the moment is no error yet.
+            Ok(Some(Ok(_)) | None) | Err(_) => true,
+        });
     }
 }
 

@@ -204,8 +204,11 @@ impl Updater {
                 }
                 again
             });
-            if !waiting.is_empty() {
+            if let Some((_, secret)) = waiting.first() {
                 self.interrupt.wait(AGAIN);
+                // All Secrets of a key share the next try.
+                self.logins
+                    .forget_refusals(wanted::source(secret).ok().flatten().as_slice());
             }
         }
     }
@@ -261,6 +264,7 @@ impl Updater {
             Err(error) => return Follow::Failed(error.to_string()),
         };
         self.logins.forget_sources(|source| sources.contains(source));
+        self.logins.forget_refusals(sources);
         let (mut later, mut failed) = (None, None);
         for secret in found {
             let key = secret.key.clone();

@@ -15,7 +15,7 @@ const VERSION: u64 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     version: u64,
-    /// The id of the key that got them; none where it was this machine's credentials.
+    /// The id of the key that got them; none where it was a session's.
     pub(super) key: Option<String>,
     /// The role that was assumed.
     pub(super) role: Option<String>,

@@ -150,18 +150,23 @@ fn write(secret: &mut Secret, wanted: &Wanted, entries: &[Entry]) -> Result<(), 
     Ok(())
 }
 
-/// The logins that a Secret holds for these hosts, all of them or none, in an order of their own.
+/// The logins that a Secret holds for these hosts, all of them or none, in an order of their own. The hosts count also where
+/// plain fields do not say them, and so does which part of a login each field is to hold.
 fn held(secret: &Secret, wanted: &Wanted, hosts: &[String]) -> Option<Vec<(String, Sensitive<Vec<u8>>)>> {
     let mut held = Vec::new();
-    if let Some(form) = wanted.config {
-        let config = secret.data(form.data_key())?;
-        for host in hosts.iter().collect::<BTreeSet<_>>() {
-            let login = docker_config::login_to(form, config.expose(), host)?;
-            held.push((host.clone(), Sensitive::new(login.expose().clone().into_bytes())));
-        }
+    let config = match wanted.config {
+        Some(form) => Some((form, secret.data(form.data_key())?)),
+        None => None,
+    };
+    for host in hosts.iter().collect::<BTreeSet<_>>() {
+        let login = match &config {
+            Some((form, config)) => docker_config::login_to(*form, config.expose(), host)?.expose().clone(),
+            None => String::new(),
+        };
+        held.push((host.clone(), Sensitive::new(login.into_bytes())));
     }
-    for name in wanted.fields.iter().flat_map(|fields| fields.data_keys()) {
-        held.push((name.to_owned(), secret.data(name)?));
+    for (part, name) in wanted.fields.iter().flat_map(|fields| fields.parts()) {
+        held.push((format!("{part}={name}"), secret.data(name)?));
     }
     Some(held)
 }

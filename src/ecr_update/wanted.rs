@@ -11,6 +11,7 @@ use crate::aws::assume_role::{Role, is_external_id, is_role_arn};
 use crate::aws::registry::{Realm, Registry};
 use crate::cli;
 use crate::error::one_line;
+use crate::key_secret;
 use crate::kube::{Key, Secret};
 
 /// What a Secret asks for.
@@ -54,7 +55,13 @@ impl Wanted {
         let registries = items(secret, annotations::REGISTRIES, "the host of a registry", |text| {
             Registry::parse(text).map_err(|error| error.to_string())
         })?;
-        let realms = realms(secret, settings.region.as_ref(), !registries.is_empty())?;
+        let has_fields = set(secret, annotations::FIELDS).is_some();
+        // There is room for one login: the registry that is named, and not the run's region.
+        let default = settings
+            .region
+            .as_ref()
+            .filter(|_| registries.is_empty() || !has_fields);
+        let realms = realms(secret, default, !registries.is_empty())?;
         let fields = match set(secret, annotations::FIELDS) {
             None => None,
             Some(text) => {
@@ -66,7 +73,10 @@ impl Wanted {
                         annotations::FIELDS
                     ));
                 }
-                Some(Fields::parse(text).map_err(|error| format!("annotation `{}`: {error}", annotations::FIELDS))?)
+                let fields =
+                    Fields::parse(text).map_err(|error| format!("annotation `{}`: {error}", annotations::FIELDS))?;
+                spares_the_pair(secret, &fields)?;
+                Some(fields)
             }
         };
         let renew_within = match set(secret, annotations::RENEW_WITHIN) {
@@ -98,6 +108,19 @@ impl Wanted {
         }
         needed
     }
+}
+
+/// A Secret may hold a key pair, too, under data keys that its annotations name.
+fn spares_the_pair(secret: &Secret, fields: &Fields) -> Result<(), String> {
+    for named in [key_secret::ACCESS_KEY_ID_FIELD, key_secret::SECRET_ACCESS_KEY_FIELD] {
+        if fields.data_keys().any(|key| set(secret, named) == Some(key)) {
+            return Err(format!(
+                "annotation `{}` names the data key that `{named}` names; a login is not written over a key pair: name another",
+                annotations::FIELDS
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// An annotation that says something.
@@ -142,7 +165,13 @@ pub(super) fn source(secret: &Secret) -> Result<Option<Key>, String> {
     }
     let key = match text.split_once('/') {
         None => Key::in_namespace_of(&secret.key, text).map_err(|error| error.to_string()),
-        Some((namespace, name)) => Key::parse(namespace, name),
+        // It is shown whole or not at all: a secret that is there by mistake is known as one by its length.
+        Some((namespace, name)) => Key::parse(namespace, name).ok_or_else(|| {
+            format!(
+                "`{}` names no Secret; expected `name` or `namespace/name`, in lower-case letters, digits, `-` and `.`",
+                one_line(text)
+            )
+        }),
     };
     key.map(Some).map_err(|error| format!("annotation `{name}`: {error}"))
 }

@@ -55,18 +55,13 @@ impl Key {
 }
 
 impl Key {
-    /// A Secret by both of its names.
-    ///
-    /// # Errors
-    ///
-    /// Which of them cannot be one.
-    pub fn parse(namespace: &str, name: &str) -> Result<Key, String> {
-        let namespace = super::Namespace::parse(namespace).map_err(|error| error.to_string())?;
+    /// A Secret by both of its names; `None` when one of them cannot be one.
+    pub fn parse(namespace: &str, name: &str) -> Option<Key> {
         let beside = Key {
-            namespace: namespace.to_string(),
+            namespace: super::Namespace::parse(namespace).ok()?.to_string(),
             name: String::new(),
         };
-        Key::in_namespace_of(&beside, name).map_err(|error| error.to_string())
+        Key::in_namespace_of(&beside, name).ok()
     }
 }
 

@@ -4,6 +4,7 @@ mod copies;
 mod forms;
 mod ordinary;
 mod registries;
+mod regressions;
 mod renewal;
 mod service_accounts;
 mod sources;

@@ -119,7 +119,7 @@ fn a_registry_or_a_role_that_is_added_makes_it_due() {
     run(&[TOKEN, TOKEN]);
     run(&[]);
     annotate(&world, "pull", "role-arn", "arn:aws:iam::123456789012:role/pull");
-    run(&["AssumeRole", TOKEN, TOKEN]);
+    run(&["AssumeRole", TOKEN, "AssumeRole", TOKEN]);
     run(&[]);
     // Less is wanted: what is there is more than enough.
     annotate(&world, "pull", "registries", "");

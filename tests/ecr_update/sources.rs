@@ -60,7 +60,7 @@ fn a_key_that_may_not_be_read_is_named_with_the_right_that_is_missing() {
 }
 
 #[test]
-fn a_role_is_assumed_once_for_all_its_secrets_and_regions() {
+fn a_role_is_assumed_once_in_each_region_for_all_its_secrets() {
     let world = world_with("{}");
     world.cloud.add_role("pull");
     world.cloud.require_external_id("pull", "tenant-7");
@@ -73,7 +73,10 @@ fn a_role_is_assumed_once_for_all_its_secrets_and_regions() {
     add_annotated(&world, "by-role-too", &annotations);
     let run = world.run(&["ecr-update"]);
     assert_eq!(run.code, Some(0), "{:?}", run.log(&world));
-    assert_eq!(world.aws.operations(), ["AssumeRole", TOKEN, TOKEN, TOKEN]);
+    assert_eq!(
+        world.aws.operations(),
+        ["AssumeRole", TOKEN, "AssumeRole", TOKEN, TOKEN]
+    );
     assert_eq!(
         told(&world, &run, &[(&world.key.id, "KEY")])[0],
         format!(

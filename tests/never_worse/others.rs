@@ -157,7 +157,7 @@ fn has(secret: &Value, name: &str) -> bool {
 /// The request that writes it.
 fn turn_of(name: &str) -> usize {
     let is_its = |request: &&str| request.starts_with("PUT ") && request.ends_with(&format!("/{name}"));
-    REQUESTS.iter().position(|request| is_its(&request)).expect("a turn")
+    REQUESTS.iter().position(is_its).expect("a turn")
 }
 
 /// Before which request what is done to which Secret.

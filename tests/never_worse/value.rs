@@ -37,6 +37,9 @@ pub(super) struct Wanted {
     pub(super) fields: Option<[String; 3]>,
 }
 
+/// Names and what is under them.
+type Pairs = Vec<(String, String)>;
+
 impl Wanted {
     /// `None` where the Secret is not to be refreshed.
     pub(super) fn of(secret: &Secret<'_>) -> Option<Wanted> {
@@ -158,7 +161,7 @@ impl Secret<'_> {
     }
 
     /// The members of the configuration beside the entries, and the entries.
-    fn split(&self, wanted: &Wanted) -> (Vec<(String, String)>, Vec<(String, String)>) {
+    fn split(&self, wanted: &Wanted) -> (Pairs, Pairs) {
         match wanted.config {
             None => (Vec::new(), Vec::new()),
             Some((key, false)) => (Vec::new(), members(&self.data(key))),

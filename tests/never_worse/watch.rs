@@ -126,7 +126,7 @@ impl Watch {
                 return Some(format!("{name}: the annotation does not say when the first login ends"));
             }
         }
-        let theirs = |(key, _): &(&String, &Value)| !is_pull(key) && !(self.rotates && holds_a_key(key));
+        let theirs = |(key, _): &(&String, &Value)| !(is_pull(key) || self.rotates && holds_a_key(key));
         let mut first = self.first.iter().filter(theirs);
         let touched = first.find(|(key, secret)| now.get(*key) != Some(*secret));
         touched.map(|(key, _)| format!("{key} was touched"))

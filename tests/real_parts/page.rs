@@ -76,13 +76,19 @@ const REFRESH: Step = (nothing, &["ecr-update"]);
 /// Each example of the page with the runs whose logs stand below it. A new one needs its runs first.
 const EXAMPLES: &[(&str, &[Step])] = &[
     ("Refresh ECR logins", &[REFRESH]),
-    ("A key pair in another namespace", &[(Desk::key_elsewhere, &["ecr-update"])]),
+    (
+        "A key pair in another namespace",
+        &[(Desk::key_elsewhere, &["ecr-update"])],
+    ),
     ("A role", &[(Desk::role, &["ecr-update"])]),
     ("Several regions", &[REFRESH]),
     ("Other accounts, FIPS and dual-stack names", &[REFRESH]),
     ("ECR Public", &[REFRESH]),
     ("Secrets of type `kubernetes.io/dockercfg`", &[REFRESH]),
-    ("Plain fields, for Argo CD", &[(Desk::in_argo_cd, &["ecr-update", "--namespace", "argocd"])]),
+    (
+        "Plain fields, for Argo CD",
+        &[(Desk::in_argo_cd, &["ecr-update", "--namespace", "argocd"])],
+    ),
     (
         "Copies in other namespaces",
         &[
@@ -154,21 +160,36 @@ impl Desk {
     }
 
     fn fewer_teams(&self) {
-        let change = ["secret", "aws-ecr-credentials", "--overwrite", "aws-ecr-updater/namespaces=team-a"];
+        let change = [
+            "secret",
+            "aws-ecr-credentials",
+            "--overwrite",
+            "aws-ecr-updater/namespaces=team-a",
+        ];
         let said = output(self.kubectl(&["--namespace", HERE, "annotate"]).args(&change));
         assert_eq!(said, "secret/aws-ecr-credentials annotated\n");
     }
 
     fn accounts(&self) {
         self.world.cluster.add_service_account(HERE, "builder");
-        self.grant(&[(HERE, VERBS), (HERE, &["get serviceaccounts", "update serviceaccounts"])]);
+        self.grant(&[
+            (HERE, VERBS),
+            (HERE, &["get serviceaccounts", "update serviceaccounts"]),
+        ]);
     }
 
     /// The two Secrets of the page's beginning, with a login that depends on the key.
     fn both_jobs(&self) {
         let parts = parts();
         self.create(parts[0].blocks("yaml")[0]);
-        let label = ["--namespace", HERE, "label", "secret", KEY_SECRET, "aws-rotate-key=true"];
+        let label = [
+            "--namespace",
+            HERE,
+            "label",
+            "secret",
+            KEY_SECRET,
+            "aws-rotate-key=true",
+        ];
         output(self.kubectl(&label));
         self.refreshed();
     }
@@ -215,10 +236,16 @@ fn every_example_is_understood_by_kubectl_and_the_log_says_what_the_page_says() 
         .collect();
     let known: Vec<&str> = EXAMPLES.iter().map(|(title, _)| *title).collect();
     assert_eq!(titles, known);
-    for ((title, steps), part) in EXAMPLES.iter().zip(parts.iter().filter(|part| known.contains(&part.title.as_str()))) {
+    for ((title, steps), part) in EXAMPLES
+        .iter()
+        .zip(parts.iter().filter(|part| known.contains(&part.title.as_str())))
+    {
         let desk = Desk::new();
         let manifests = part.blocks("yaml");
-        if !manifests.iter().any(|manifest| manifest.contains(&format!("\n  name: {KEY_SECRET}\n"))) {
+        if !manifests
+            .iter()
+            .any(|manifest| manifest.contains(&format!("\n  name: {KEY_SECRET}\n")))
+        {
             desk.add_key(HERE);
         }
         manifests.iter().for_each(|manifest| desk.create(manifest));
@@ -229,7 +256,10 @@ fn every_example_is_understood_by_kubectl_and_the_log_says_what_the_page_says() 
             let said = desk.run(arguments);
             let mut rest = said.iter();
             for line in expected.lines().map(settled) {
-                assert!(rest.any(|is| *is == line), "{title}: `{line}` is not there, or not in this order: {said:#?}");
+                assert!(
+                    rest.any(|is| *is == line),
+                    "{title}: `{line}` is not there, or not in this order: {said:#?}"
+                );
             }
         }
     }
@@ -252,7 +282,11 @@ fn every_example_is_in_a_file_of_its_own() {
     for part in &parts {
         for manifest in part.blocks("yaml") {
             let manifest = plain(manifest);
-            assert!(files.iter().any(|file| file.trim_end() == manifest.trim_end()), "{}:\n{manifest}", part.title);
+            assert!(
+                files.iter().any(|file| file.trim_end() == manifest.trim_end()),
+                "{}:\n{manifest}",
+                part.title
+            );
         }
         for policy in part.blocks("json") {
             let shown: Value = serde_json::from_str(policy).expect("JSON");
