@@ -63,17 +63,43 @@ impl Refused {
 /// The logins that a Secret is to hold.
 #[derive(Debug)]
 pub(super) struct Given {
-    /// The key that signed, where it was a user's.
-    pub(super) key: Option<AccessKeyId>,
     /// What came of each realm.
     pub(super) logins: Vec<(Realm, Result<Signed, Refused>)>,
 }
 
-/// A login, and whose it is, as the log tells it: `key AKIAIOSFODNN7EXAMPLE`.
+/// A login, and whose it is.
 #[derive(Clone, Debug)]
 pub(super) struct Signed {
     pub(super) login: Login,
-    pub(super) by: String,
+    pub(super) by: By,
+}
+
+/// Whose a login is.
+#[derive(Clone, Debug)]
+pub(super) struct By {
+    /// As the log tells it: `key AKIAIOSFODNN7EXAMPLE`.
+    pub(super) told: String,
+    /// The key, where it is a user's; that of a session is another one in every run.
+    pub(super) key: Option<AccessKeyId>,
+}
+
+impl By {
+    fn pair(pair: &KeyPair) -> By {
+        By {
+            told: format!("key {}", pair.id),
+            key: Some(pair.id.clone()),
+        }
+    }
+
+    fn machine(found: &ambient::Found) -> By {
+        let Credentials {
+            pair, session_token, ..
+        } = &found.credentials;
+        By {
+            told: format!("key {} of {}", pair.id, found.origin),
+            key: session_token.is_none().then(|| pair.id.clone()),
+        }
+    }
 }
 
 /// A key pair as its Secret held it.
@@ -94,7 +120,7 @@ pub(super) struct Logins {
     /// How long after a rotation a refusal may pass.
     propagation_timeout: Duration,
     sources: Memo<Key, Result<Source, String>>,
-    sessions: Memo<(Who, Region), Result<(Credentials, String), Refused>>,
+    sessions: Memo<(Who, Region), Result<(Credentials, By), Refused>>,
     logins: Memo<(Who, Realm), Result<Signed, Refused>>,
 }
 
@@ -121,13 +147,8 @@ impl Logins {
         match (&wanted.source, wanted.needed().first()) {
             (Some(source), _) => self.source(source).map(|source| Some(source.pair.id)),
             (None, Some(realm)) => {
-                let Credentials {
-                    pair, session_token, ..
-                } = self
-                    .ambient(&realm.region())
-                    .map_err(|refused| refused.why)?
-                    .credentials;
-                Ok(session_token.is_none().then_some(pair.id))
+                let found = self.ambient(&realm.region()).map_err(|refused| refused.why)?;
+                Ok(By::machine(&found).key)
             }
             (None, None) => Ok(None),
         }
@@ -225,11 +246,7 @@ impl Logins {
             })
         };
         let logins = needed.iter().map(|realm| ((*realm).clone(), ask(realm))).collect();
-        let key = match who.base {
-            Base::Pair(pair) => Some(pair.id),
-            Base::Ambient => self.key_id(wanted).ok().flatten(),
-        };
-        Given { key, logins }
+        Given { logins }
     }
 
     fn login(&self, who: &Who, realm: &Realm) -> Result<Signed, Refused> {
@@ -238,13 +255,13 @@ impl Logins {
         let aws = &*self.aws;
         match (&who.base, &who.role) {
             (Base::Pair(pair), None) => get_authorization_token(aws, realm, pair)
-                .map(|login| signed(login, format!("key {}", pair.id)))
+                .map(|login| signed(login, By::pair(pair)))
                 .map_err(|error| refused(error, "")),
             (Base::Ambient, None) => {
                 let found = self.ambient(&realm.region())?;
                 let login = get_authorization_token(aws, realm, &found.credentials);
                 login
-                    .map(|login| signed(login, by(&found)))
+                    .map(|login| signed(login, By::machine(&found)))
                     .map_err(|error| refused(error, &format!(" (the key is from {})", found.origin)))
             }
             (_, Some(role)) => {
@@ -262,16 +279,22 @@ impl Logins {
         }
     }
 
-    fn session(&self, who: &Who, role: &Role, sts: &Region) -> Result<(Credentials, String), Refused> {
+    fn session(&self, who: &Who, role: &Role, sts: &Region) -> Result<(Credentials, By), Refused> {
         let (session, by) = match &who.base {
-            Base::Pair(pair) => (assume_role(&self.aws, sts, pair, role), format!("key {}", pair.id)),
+            Base::Pair(pair) => (assume_role(&self.aws, sts, pair, role), By::pair(pair)),
             Base::Ambient => {
                 let found = self.ambient(sts)?;
-                (assume_role(&self.aws, sts, &found.credentials, role), by(&found))
+                (
+                    assume_role(&self.aws, sts, &found.credentials, role),
+                    By::machine(&found),
+                )
             }
         };
         session
-            .map(|session| (session, format!("{by} as role `{}`", role.arn)))
+            .map(|session| {
+                let told = format!("{} as role `{}`", by.told, role.arn);
+                (session, By { told, ..by })
+            })
             .map_err(|error| Refused::by(&error, format!("role `{}`: {error}", role.arn)))
     }
 
@@ -302,10 +325,6 @@ impl Logins {
             read_again: false,
         })
     }
-}
-
-fn by(found: &ambient::Found) -> String {
-    format!("key {} of {}", found.credentials.pair.id, found.origin)
 }
 
 /// What was found out once. Whoever asks for the same meanwhile waits for it.

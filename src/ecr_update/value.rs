@@ -67,7 +67,8 @@ pub(super) fn fill(secret: &mut Secret, wanted: &Wanted, given: &Given) -> Resul
     if refused.iter().any(|refused| refused.may_pass) {
         return Err(Ended::Later(whys));
     }
-    let Some(ends) = received.iter().map(|(_, signed)| signed.login.expires_at).min() else {
+    let ends = received.iter().map(|(_, signed)| signed.login.expires_at).min();
+    let (Some(ends), Some((_, Signed { by, .. }))) = (ends, received.first()) else {
         return Err(failed(whys));
     };
     let mut own = BTreeMap::new();
@@ -91,23 +92,20 @@ pub(super) fn fill(secret: &mut Secret, wanted: &Wanted, given: &Given) -> Resul
     }
     write(secret, wanted, &entries).map_err(failed)?;
     let hosts: Vec<String> = entries.into_iter().map(|entry| entry.host).collect();
-    let by = received
-        .first()
-        .map(|(_, signed)| signed.by.as_str())
-        .unwrap_or_default();
     let until = ends
         .format(&Rfc3339)
         .map_err(|error| failed(format!("`expiresAt` is no time: {error}")))?;
     let told = format!(
-        "{} with {by} {} valid until {until}",
+        "{} with {} {} valid until {until}",
         logins_to(&hosts),
+        by.told,
         is_or_are(&hosts)
     );
     if !refused.is_empty() {
         secret.remove_annotation(LOGINS);
         return Ok(failed(format!("{told}; but {whys}; what was there for it stays")));
     }
-    let key = given.key.as_ref().map(AccessKeyId::to_string);
+    let key = by.key.as_ref().map(AccessKeyId::to_string);
     let role = wanted.role.as_ref().map(|role| role.arn.clone());
     let record = held(secret, wanted, &hosts).map(|held| Record::new(key, role, own, fingerprint(&held, &until)));
     secret.set_annotation(EXPIRES_AT, &until);
