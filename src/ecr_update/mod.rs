@@ -161,6 +161,7 @@ impl Updater {
         let scope = &self.settings.scope;
         let secrets = self.kube.list_secrets(scope, LABEL, Asking::Patiently)?;
         let mut tally = Tally::new("ecr-update", LABEL, "refreshed", scope, secrets.len());
+        secrets.iter().for_each(warn_of_unknown);
         let mut wishes = secrets
             .iter()
             .map(|secret| (secret.key.clone(), self.wish(secret)))
@@ -282,12 +283,8 @@ impl Updater {
                     }
                     self.followed().extend(by.map(|by| (key, by)));
                 }
-                Ended::Good(_) => {}
-                // The key is not waited for by a copy that is not there.
-                Ended::Short { line, stale: false } => {
-                    log::info!("{key}: {line}");
-                    self.followed().extend(by.map(|by| (key, by)));
-                }
+                // The key does not wait for a copy that is not there, or for a service account: the run tells of these.
+                Ended::Good(_) | Ended::Short { stale: false, .. } => {}
                 Ended::Short { line, stale: true } => failed = failed.or(Some(format!("{key}: {line}"))),
                 Ended::Later(why) => later = later.or(Some(format!("{key}: {why}"))),
                 Ended::Failed(why) => failed = failed.or(Some(format!("{key}: {why}"))),
@@ -311,7 +308,6 @@ impl Updater {
     }
 
     fn refresh(&self, secret: Secret) -> Ended {
-        warn_of_unknown(&secret);
         let refreshed = match self.store(secret) {
             Ok(stored) => stored,
             Err(ended) => return ended,

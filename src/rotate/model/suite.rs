@@ -107,10 +107,10 @@ const fn with(config: Config, policy: Policy) -> Config {
 
 const SMALL: [Pinned; 42] = suite! {
     "1 crash lose" ONE { crash: 1, lose: 1 } 18_224 79_031;
-    "1 crash late" ONE { crash: 1, late: 1 } 25_873 113_299;
-    "1 crash late unprovable" UNPROVABLE { crash: 1, late: 1 } 25_443 112_098;
-    "1 expire late" ONE { expire: 1, late: 1 } 108_828 372_135;
-    "1 lose late" ONE { lose: 1, late: 1 } 114_680 425_819;
+    "1 crash late" ONE { crash: 1, late: 1 } 25_868 113_274;
+    "1 crash late unprovable" UNPROVABLE { crash: 1, late: 1 } 25_438 112_073;
+    "1 expire late" ONE { expire: 1, late: 1 } 108_822 372_117;
+    "1 lose late" ONE { lose: 1, late: 1 } 114_675 425_804;
     "1 stale" STALE { stale: 1, crash: 1, lose: 1 } 30_712 130_547;
     "1 foreign" UNLIMITED { foreign: 1, crash: 1, lose: 1 } 217_213 1_055_288;
     "1 foreign deleted" DELETE { foreign: 1, crash: 1 } 43_083 174_319;
@@ -121,14 +121,14 @@ const SMALL: [Pinned; 42] = suite! {
     "1 touch" ONE { touch: 1, crash: 1, lose: 1 } 76_294 368_850;
     "1 copy" JOINED { copy: 1, crash: 1 } 21_822 88_038;
     "1 copy before" JOINED_BEFORE { copy: 1, lose: 1 } 138_322 509_027;
-    "1 refuse" ONE { refuse: 1, late: 1 } 48_921 170_780;
-    "1 stop" ONE { stop: 1, late: 1 } 76_738 293_419;
+    "1 refuse" ONE { refuse: 1, late: 1 } 48_916 170_765;
+    "1 stop" ONE { stop: 1, late: 1 } 76_733 293_394;
     "1 wipe" ONE { wipe: 1, crash: 1 } 13_644 57_906;
-    "1 remove" ONE { remove: 1, late: 1 } 54_270 194_903;
+    "1 remove" ONE { remove: 1, late: 1 } 54_265 194_883;
     "1 grace" GRACE { crash: 1, lose: 1 } 8_444 35_583;
-    "1 max age" MAX_AGE { crash: 1, late: 1 } 24_401 106_238;
+    "1 max age" MAX_AGE { crash: 1, late: 1 } 24_396 106_213;
     "1 spreads" SPREADS { crash: 1 } 10_621 45_489;
-    "1 deactivate" DEACTIVATE { crash: 1, late: 1 } 18_109 78_425;
+    "1 deactivate" DEACTIVATE { crash: 1, late: 1 } 18_104 78_400;
     "2 crash lose" TWO { crash: 1, lose: 1 } 66_679 310_906;
     "2 crash late" TWO { crash: 1, late: 1 } 97_669 459_477;
     "2 different" DIFFERENT { crash: 1, lose: 1 } 27_953 119_540;
@@ -141,13 +141,13 @@ const SMALL: [Pinned; 42] = suite! {
     "2 grace" TWO_GRACE { crash: 1, lose: 1 } 116_621 582_352;
     "2 max age" TWO_MAX_AGE { crash: 1, lose: 1 } 62_676 290_442;
     "3 crash" THREE { crash: 1 } 26_910 118_346;
-    "1 keep" ONE { keep: 1, crash: 1, late: 1 } 1 1;
-    "1 keep expire" ONE { keep: 1, expire: 1 } 1 1;
-    "1 keep unlimited" UNLIMITED { keep: 1, crash: 1 } 1 1;
-    "1 keep grace" GRACE { keep: 1, crash: 1 } 1 1;
-    "1 keep deactivate" DEACTIVATE { keep: 1, crash: 1 } 1 1;
-    "2 keep" TWO { keep: 1, crash: 1 } 1 1;
-    "2 keep different" DIFFERENT { keep: 1, crash: 1 } 1 1;
+    "1 keep" ONE { keep: 1, crash: 1, late: 1 } 70_221 336_225;
+    "1 keep expire" ONE { keep: 1, expire: 1 } 24_558 88_682;
+    "1 keep unlimited" UNLIMITED { keep: 1, crash: 1 } 5_230 21_303;
+    "1 keep grace" GRACE { keep: 1, crash: 1 } 1_304 4_540;
+    "1 keep deactivate" DEACTIVATE { keep: 1, crash: 1 } 3_885 15_727;
+    "2 keep" TWO { keep: 1, crash: 1 } 18_167 82_012;
+    "2 keep different" DIFFERENT { keep: 1, crash: 1 } 9_075 36_750;
     "1 three in a row" ONE { crash: 1, runs: 3 } 57_570 202_907;
 };
 
