@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::annotations::SERVICE_ACCOUNTS;
 use crate::error::{Fault, one_line};
-use crate::kube::secret::is_name;
+use crate::kube::key::is_name;
 use crate::kube::{self, Key, ServiceAccount};
 use crate::retry::Asking;
 

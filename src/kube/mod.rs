@@ -3,6 +3,7 @@
 pub mod access;
 pub mod exec;
 pub mod in_cluster;
+pub mod key;
 pub mod kubeconfig;
 mod list;
 mod namespaces;
@@ -21,9 +22,10 @@ use serde_json::Value;
 
 pub use self::access::{Access, Credential, Impersonation, Namespace, Scope};
 pub use self::exec::{EksToken, IssuedToken, NativeToken};
+pub use self::key::Key;
 pub use self::namespaces::NamespaceState;
 pub use self::provenance::{Mark, Writer};
-pub use self::secret::{Key, NewSecret, Secret};
+pub use self::secret::{NewSecret, Secret};
 pub use self::server_time::ServerTime;
 pub use self::service_account::ServiceAccount;
 use self::session::{Session, Shown};

@@ -8,78 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
-use super::{Namespace, member};
+use super::{Key, Namespace, member};
 use crate::sensitive::Sensitive;
-
-/// Which Secret, or which service account: namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// A text that cannot name a Secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoSecretName(String);
-
-impl fmt::Display for NoSecretName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is no name of a Secret; expected at most 253 lower-case letters, digits, `-` and `.`, beginning and \
-             ending with a letter or digit",
-            self.0
-        )
-    }
-}
-
-impl Key {
-    /// The Secret `name` beside another one. The name goes into a URL, so it is held to RFC 1123's form, as the API server
-    /// holds it.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be a name.
-    pub fn in_namespace_of(other: &Key, name: &str) -> Result<Key, NoSecretName> {
-        if is_name(name) {
-            Ok(Key {
-                namespace: other.namespace.clone(),
-                name: name.to_owned(),
-            })
-        } else {
-            Err(NoSecretName(crate::error::one_line(name)))
-        }
-    }
-}
-
-impl Key {
-    /// A Secret by both of its names; `None` when one of them cannot be one.
-    pub fn parse(namespace: &str, name: &str) -> Option<Key> {
-        let beside = Key {
-            namespace: super::Namespace::parse(namespace).ok()?.to_string(),
-            name: String::new(),
-        };
-        Key::in_namespace_of(&beside, name).ok()
-    }
-}
-
-/// Whether Kubernetes takes this for the name of an object: a domain name as in RFC 1123, at most 253 lower-case letters,
-/// digits, `-` and `.`, each label beginning and ending with a letter or digit. (A `-` beside a `.` is left to the server.)
-pub fn is_name(text: &str) -> bool {
-    let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let bytes = text.as_bytes();
-    let edges = bytes.first().is_some_and(alphanumeric) && bytes.last().is_some_and(alphanumeric);
-    let inner = bytes.iter().all(|b| alphanumeric(b) || matches!(b, b'-' | b'.'));
-    bytes.len() <= 253 && edges && inner && !text.contains("..")
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
 
 /// A Secret as the API server last showed it, with the changes made since.
 #[derive(Clone)]
@@ -380,18 +310,6 @@ mod tests {
         let empty = from_object(serde_json::from_str(&ITEM.replace(r#"{"a":"Yg=="}"#, "{}")).unwrap()).unwrap();
         let none = from_object(serde_json::from_str(&ITEM.replace(r#"{"a":"Yg=="}"#, "null")).unwrap()).unwrap();
         assert!(empty.has_data_of(&none) && !empty.has_data_of(&original));
-    }
-
-    #[test]
-    fn a_name_cannot_leave_its_place_in_the_url() {
-        let here = Key {
-            namespace: "t".into(),
-            name: "s".into(),
-        };
-        assert_eq!(Key::in_namespace_of(&here, "a-1.b").unwrap().to_string(), "t/a-1.b");
-        for bad in ["", "a/b", "../b", "a?b", "A", "a_b", "-a", "a.", "a..b", "a%2f"] {
-            assert!(Key::in_namespace_of(&here, bad).is_err(), "{bad}");
-        }
     }
 
     #[test]
