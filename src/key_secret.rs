@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::aws::{AccessKeyId, KeyPair};
 use crate::error::one_line;
 use crate::kube::Secret;
+use crate::kube::key::{LONGEST_DATA_KEY, is_data_key};
 use crate::sensitive::Sensitive;
 
 /// The data key of the access key id, where no annotation names another.
@@ -18,9 +19,6 @@ pub const SECRET_ACCESS_KEY: &str = "secret_access_key";
 pub const ACCESS_KEY_ID_FIELD: &str = "aws-rotate-key/access-key-id-field";
 /// The annotation that names the data key of the secret access key.
 pub const SECRET_ACCESS_KEY_FIELD: &str = "aws-rotate-key/secret-access-key-field";
-
-/// The longest data key that Kubernetes takes.
-const LONGEST_DATA_KEY: usize = 253;
 
 /// The annotation that says when the key was replaced last. No decision about a key depends on it: it is for people, and says
 /// how long it may still be unknown somewhere.
@@ -130,19 +128,12 @@ pub fn id_data_key(secret: &Secret) -> String {
 fn field(secret: &Secret, annotation: &'static str, default: &str) -> Result<Field, NoPair> {
     let named = secret.annotation(annotation).map(str::trim);
     match named {
-        Some(name) if !may_be_data_key(name) => Err(NoPair::NoDataKey(annotation, one_line(name))),
+        Some(name) if !is_data_key(name) => Err(NoPair::NoDataKey(annotation, one_line(name))),
         _ => Ok(Field {
             name: named.unwrap_or(default).to_owned(),
             annotation: named.map(|_| annotation),
         }),
     }
-}
-
-/// The form that the API server holds data keys to.
-fn may_be_data_key(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let path = name == "." || name.starts_with("..");
-    !name.is_empty() && name.len() <= LONGEST_DATA_KEY && name.bytes().all(allowed) && !path
 }
 
 fn text(secret: &Secret, field: &Field, both: &dyn Fn() -> [String; 2]) -> Result<Sensitive<String>, NoPair> {
@@ -156,20 +147,5 @@ fn text(secret: &Secret, field: &Field, both: &dyn Fn() -> [String; 2]) -> Resul
         Err(NoPair::Empty(field.clone()))
     } else {
         Ok(Sensitive::new(text.to_owned()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_may_be_a_data_key() {
-        for good in ["a", "AWS_ACCESS_KEY_ID", "a.b-c", ".x", "x..", &"k".repeat(253)] {
-            assert!(may_be_data_key(good), "{good}");
-        }
-        for bad in ["", ".", "..", "..a", "a/b", "a b", "a=b", "ä", "a\n", &"k".repeat(254)] {
-            assert!(!may_be_data_key(bad), "{bad}");
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::docker_config::{Entry, Form};
 use crate::error::one_line;
 use crate::key_secret;
+use crate::kube::key::is_data_key;
 use crate::sensitive::Sensitive;
 
 /// A part of a login.
@@ -177,12 +178,6 @@ const TAKEN: [&str; 4] = [
     key_secret::ACCESS_KEY_ID,
     key_secret::SECRET_ACCESS_KEY,
 ];
-
-/// `IsConfigMapKey` of Kubernetes' API machinery, which says it for Secrets as well.
-fn is_data_key(key: &str) -> bool {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    (1..=253).contains(&key.len()) && key.bytes().all(good) && key != "." && !key.starts_with("..")
-}
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Namespace;
+
 /// Which Secret, or which service account: namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -43,16 +45,14 @@ impl Key {
             Err(NoSecretName(crate::error::one_line(name)))
         }
     }
-}
 
-impl Key {
     /// A Secret by both of its names; `None` when one of them cannot be one.
     pub fn parse(namespace: &str, name: &str) -> Option<Key> {
-        let beside = Key {
-            namespace: super::Namespace::parse(namespace).ok()?.to_string(),
-            name: String::new(),
-        };
-        Key::in_namespace_of(&beside, name).ok()
+        let namespace = Namespace::parse(namespace).ok()?.to_string();
+        is_name(name).then(|| Key {
+            namespace,
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -66,6 +66,17 @@ pub fn is_name(text: &str) -> bool {
     bytes.len() <= 253 && edges && inner && !text.contains("..")
 }
 
+/// The longest data key that Kubernetes takes, in bytes.
+pub const LONGEST_DATA_KEY: usize = 253;
+
+/// Whether Kubernetes takes this for a data key of a Secret: `IsConfigMapKey` of its API machinery, which says it for Secrets as
+/// well.
+pub fn is_data_key(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let path = text == "." || text.starts_with("..");
+    (1..=LONGEST_DATA_KEY).contains(&text.len()) && text.bytes().all(good) && !path
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
@@ -75,6 +86,16 @@ impl fmt::Display for Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_data_key() {
+        for good in ["a", "AWS_ACCESS_KEY_ID", "a.b-c", ".x", "x..", &"k".repeat(253)] {
+            assert!(is_data_key(good), "{good}");
+        }
+        for bad in ["", ".", "..", "..a", "a/b", "a b", "a=b", "ä", "a\n", &"k".repeat(254)] {
+            assert!(!is_data_key(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn a_name_cannot_leave_its_place_in_the_url() {
