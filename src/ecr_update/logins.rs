@@ -216,10 +216,7 @@ impl Logins {
     /// Whether the key was put into its Secret so short a time ago that not every region may know it. By the API server's clock,
     /// as the annotation is.
     fn is_new(&self, source: &Source) -> bool {
-        let now = self
-            .kube
-            .server_time()
-            .map(|time| time.date + boot_time().saturating_sub(time.asked));
+        let now = self.kube.server_time().map(|time| time.at(boot_time()));
         match (source.rotated_at, now) {
             // A time in the future is wrong, and nobody waits for it.
             (Some(at), Some(now)) => (now - at).unsigned_abs() < self.propagation_timeout,

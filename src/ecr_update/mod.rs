@@ -410,10 +410,8 @@ impl Updater {
 
     /// The time, by the API server's clock: whether a login is about to end must not depend on this machine's.
     fn now(&self) -> OffsetDateTime {
-        match self.kube.server_time() {
-            Some(time) => time.date + boot_time().saturating_sub(time.asked),
-            None => OffsetDateTime::now_utc(),
-        }
+        let time = self.kube.server_time().map(|time| time.at(boot_time()));
+        time.unwrap_or_else(OffsetDateTime::now_utc)
     }
 }
 

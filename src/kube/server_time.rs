@@ -15,6 +15,11 @@ pub struct ServerTime {
 }
 
 impl ServerTime {
+    /// What the API server's clock shows when [`boot_time`](crate::clock::boot_time) is `now`, no earlier than it really is.
+    pub fn at(self, now: Duration) -> OffsetDateTime {
+        self.date + now.saturating_sub(self.asked)
+    }
+
     /// The one with the later date; of the same date, the one that was asked for earlier: a lock dated so and counted from
     /// there by its holder runs out for the holder before it does for others.
     pub(super) fn or_later(self, other: Option<ServerTime>) -> ServerTime {
