@@ -208,20 +208,29 @@ const LONGEST_LIFE: Duration = Duration::from_secs(3650 * 86_400);
 /// How long a login to ECR lasts, by its API reference.
 const LONGEST_LOGIN: Duration = Duration::from_secs(12 * 3600);
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A length of time that fits, else what is expected.
+fn length(text: &str, fits: fn(Duration) -> bool, expected: &str) -> Result<Duration, String> {
     match crate::duration::parse(text) {
-        Some(length) if !length.is_zero() && length <= LONGEST => Ok(length),
-        Some(_) => Err("expected more than nothing and at most `1d`".into()),
+        Some(length) if fits(length) => Ok(length),
+        Some(_) => Err(expected.into()),
         None => Err(crate::duration::EXPECTED.into()),
     }
 }
 
+fn duration(text: &str) -> Result<Duration, String> {
+    length(
+        text,
+        |length| !length.is_zero() && length <= LONGEST,
+        "expected more than nothing and at most `1d`",
+    )
+}
+
 fn lock_timeout(text: &str) -> Result<Duration, String> {
-    match crate::duration::parse(text) {
-        Some(length) if length >= SHORTEST_LOCK && length <= LONGEST => Ok(length),
-        Some(_) => Err("expected at least `3s` and at most `1d`".into()),
-        None => Err(crate::duration::EXPECTED.into()),
-    }
+    length(
+        text,
+        |length| (SHORTEST_LOCK..=LONGEST).contains(&length),
+        "expected at least `3s` and at most `1d`",
+    )
 }
 
 /// How long a replaced key may stay, as an option or an annotation says it.
@@ -230,11 +239,7 @@ fn lock_timeout(text: &str) -> Result<Duration, String> {
 ///
 /// What is expected instead.
 pub(crate) fn grace_period(text: &str) -> Result<Duration, String> {
-    match crate::duration::parse(text) {
-        Some(length) if length <= LONGEST_LIFE => Ok(length),
-        Some(_) => Err("expected at most `3650d`".into()),
-        None => Err(crate::duration::EXPECTED.into()),
-    }
+    length(text, |length| length <= LONGEST_LIFE, "expected at most `3650d`")
 }
 
 /// How old a key is when it is replaced, as an option or an annotation says it. Not zero: one reader takes that for "replace
@@ -244,11 +249,11 @@ pub(crate) fn grace_period(text: &str) -> Result<Duration, String> {
 ///
 /// What is expected instead.
 pub(crate) fn max_age(text: &str) -> Result<Duration, String> {
-    match crate::duration::parse(text) {
-        Some(length) if !length.is_zero() && length <= LONGEST_LIFE => Ok(length),
-        Some(_) => Err("expected more than nothing and at most `3650d`".into()),
-        None => Err(crate::duration::EXPECTED.into()),
-    }
+    length(
+        text,
+        |length| !length.is_zero() && length <= LONGEST_LIFE,
+        "expected more than nothing and at most `3650d`",
+    )
 }
 
 /// How much of a login's life is left when it is replaced, as an option or an annotation says it. No login lasts longer than 12
@@ -258,11 +263,11 @@ pub(crate) fn max_age(text: &str) -> Result<Duration, String> {
 ///
 /// What is expected instead.
 pub(crate) fn renew_within(text: &str) -> Result<Duration, String> {
-    match crate::duration::parse(text) {
-        Some(length) if !length.is_zero() && length <= LONGEST_LOGIN => Ok(length),
-        Some(_) => Err("expected more than nothing and at most `12h`".into()),
-        None => Err(crate::duration::EXPECTED.into()),
-    }
+    length(
+        text,
+        |length| !length.is_zero() && length <= LONGEST_LOGIN,
+        "expected more than nothing and at most `12h`",
+    )
 }
 
 /// What the arguments come to.

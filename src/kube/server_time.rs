@@ -15,7 +15,8 @@ pub struct ServerTime {
 }
 
 impl ServerTime {
-    /// What the API server's clock shows when [`boot_time`](crate::clock::boot_time) is `now`, no earlier than it really is.
+    /// What the API server's clock shows when [`boot_time`](crate::clock::boot_time) is `now`, to about a second and the time that
+    /// the reply took.
     pub fn at(self, now: Duration) -> OffsetDateTime {
         self.date + now.saturating_sub(self.asked)
     }
