@@ -28,7 +28,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use self::annotations::{LABEL, SERVICE_ACCOUNTS};
-use self::copies::{Copies, Spread, Wish};
+use self::copies::{Copies, Wish};
 use self::logins::Logins;
 use self::service_accounts::{Accounts, Added, ServiceAccounts};
 use self::wanted::Wanted;
@@ -110,21 +110,21 @@ enum Ended {
 }
 
 impl Ended {
-    /// With what became of what depends on the Secret.
-    fn and(self, more: &str, failed: usize) -> Ended {
+    /// With what became of what depends on the Secret: how many of these failed, and whether one of them holds an old login.
+    fn and(self, more: &str, failed: usize, stale: bool) -> Ended {
         match self {
             Ended::Refreshed(Some(line)) | Ended::Good(line) if failed > 0 => Ended::Short {
                 line: line + more,
-                stale: false,
-            },
-            Ended::Refreshed(Some(line)) => Ended::Refreshed(Some(line + more)),
-            Ended::Good(line) => Ended::Good(line + more),
-            Ended::Short { line, stale } => Ended::Short {
-                line: line + more,
                 stale,
             },
+            Ended::Refreshed(line) => Ended::Refreshed(line.map(|line| line + more)),
+            Ended::Good(line) => Ended::Good(line + more),
+            Ended::Short { line, stale: already } => Ended::Short {
+                line: line + more,
+                stale: already || stale,
+            },
             Ended::Failed(why) => Ended::Failed(why + more),
-            ended @ (Ended::Refreshed(None) | Ended::Later(_)) => ended,
+            Ended::Later(_) => self,
         }
     }
 }
@@ -321,11 +321,14 @@ impl Updater {
             None => (ended, Vec::new()),
             Some(patterns) => {
                 let spread = self.copies.spread(&self.kube, &self.interrupt, &secret, patterns);
-                (ended.with(&spread), spread.namespaces)
+                (
+                    ended.and(&format!("; {spread}"), spread.failed, spread.stale),
+                    spread.namespaces,
+                )
             }
         };
         let added = self.add_to_accounts(&secret, &places);
-        ended.and(&added.to_string(), added.failed)
+        ended.and(&added.to_string(), added.failed, false)
     }
 
     fn add_to_accounts(&self, secret: &Secret, places: &[kube::Namespace]) -> Added {
@@ -382,7 +385,7 @@ impl Updater {
             }
             writes += 1;
             let error = match self.kube.update_secret(&changed, Asking::Patiently) {
-                Ok(secret) if secret.all_data() == changed.all_data() => return Ok(Stored { secret, wanted, ended }),
+                Ok(secret) if secret.has_data_of(&changed) => return Ok(Stored { secret, wanted, ended }),
                 Ok(_) => {
                     let why = "the login was not stored as it was sent, perhaps changed by an admission webhook";
                     return Err(failed(why.into()));
@@ -412,23 +415,6 @@ impl Updater {
     fn now(&self) -> OffsetDateTime {
         let time = self.kube.server_time().map(|time| time.at(boot_time()));
         time.unwrap_or_else(OffsetDateTime::now_utc)
-    }
-}
-
-impl Ended {
-    /// What became of a Secret and of its copies.
-    fn with(self, spread: &Spread) -> Ended {
-        let stale = spread.stale;
-        match self {
-            Ended::Refreshed(Some(line)) | Ended::Good(line) if spread.failed > 0 => {
-                let line = format!("{line}; {spread}");
-                Ended::Short { line, stale }
-            }
-            Ended::Refreshed(line) => Ended::Refreshed(line.map(|line| format!("{line}; {spread}"))),
-            Ended::Good(line) => Ended::Good(format!("{line}; {spread}")),
-            Ended::Failed(why) => Ended::Failed(format!("{why}; {spread}")),
-            Ended::Short { .. } | Ended::Later(_) => self,
-        }
     }
 }
 
