@@ -143,6 +143,9 @@ impl Error {
             Cause::Refused(refusal) => refusal,
         };
         let meaning = refusal.meaning();
+        if meaning == Meaning::AccessDenied && self.operation == "AssumeRole" {
+            return Some(NOT_ASSUMED.into());
+        }
         match self.signed_by {
             SignedBy::Pair(_) => {}
             SignedBy::Ambient(_) | SignedBy::Nobody => {
@@ -163,7 +166,6 @@ impl Error {
                 Some("the region is wrong: see the Secret's region annotation, and `AWS_REGION`".into())
             }
             Meaning::ClockSkew => Some("set this machine's clock".into()),
-            Meaning::AccessDenied if self.operation == "AssumeRole" => Some(NOT_ASSUMED.into()),
             Meaning::AccessDenied => Some(denied::advice(
                 &refusal.message,
                 &self.service.action(self.operation),
@@ -192,7 +194,6 @@ impl Error {
             ),
             Meaning::WrongSecret => Some("the secret access key does not belong to this key id".into()),
             Meaning::AccessDenied => Some(match self.operation {
-                "AssumeRole" => NOT_ASSUMED.into(),
                 "AssumeRoleWithWebIdentity" => {
                     "let the role's trust policy name the token's issuer, audience and subject".into()
                 }
