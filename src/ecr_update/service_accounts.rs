@@ -178,16 +178,10 @@ impl ServiceAccounts {
         };
         // A thread that panicked has left what it had read.
         let mut seen = entry.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = match seen.take() {
-            Some(Seen::There(current)) => Some(current),
-            Some(Seen::Missing) => {
-                *seen = Some(Seen::Missing);
-                return Ok(Outcome::Missing);
-            }
-            Some(Seen::Failed(failure)) => {
-                *seen = Some(Seen::Failed(failure.clone()));
-                return Err(failure);
-            }
+        let current = match &*seen {
+            Some(Seen::Missing) => return Ok(Outcome::Missing),
+            Some(Seen::Failed(failure)) => return Err(failure.clone()),
+            Some(Seen::There(current)) => Some(current.clone()),
             None => None,
         };
         let (now, outcome) = pull_with(kube, account, secret, current);
