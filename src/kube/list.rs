@@ -18,7 +18,7 @@ const MOST_RESTARTS: usize = 2;
 const MOST_PAGES: usize = 2000;
 
 /// What comes of a page.
-pub(super) enum Page {
+enum Page {
     /// These objects are next.
     Items(Vec<Value>),
     /// The list begins anew: what came so far does not count.
@@ -26,9 +26,30 @@ pub(super) enum Page {
 }
 
 impl Client {
-    /// Gives the list at `path`, with the rest of its query in `selector`, to `take`, page by page, in the server's order. `take`
-    /// says whether it understood the page. The request for each page is asked as `asking` says.
-    pub(super) fn list(
+    /// What `read` makes of the list at `path`, with the rest of its query in `selector`, page by page, in the server's order;
+    /// `None` where it does not understand a page. The request for each page is asked as `asking` says.
+    pub(super) fn list<T>(
+        &self,
+        what: &What,
+        path: &str,
+        selector: &str,
+        asking: Asking,
+        read: impl Fn(Vec<Value>) -> Option<Vec<T>>,
+    ) -> Result<Vec<T>, Error> {
+        let mut found = Vec::new();
+        self.pages(what, path, selector, asking, &mut |page| match page {
+            Page::Anew => {
+                found.clear();
+                true
+            }
+            Page::Items(items) => read(items).map(|more| found.extend(more)).is_some(),
+        })?;
+        Ok(found)
+    }
+
+    /// Gives each page to `take`, which says whether it understood it. Apart from [`Client::list`], so that the program has it
+    /// once for all kinds.
+    fn pages(
         &self,
         what: &What,
         path: &str,

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::list::Page;
 use super::status::Error;
 use super::what::{Resource, Verb, What};
 use super::{Client, Namespace, member};
@@ -29,19 +28,8 @@ impl Client {
             resource: Resource::Namespaces,
             target: "namespaces".to_owned(),
         };
-        let mut found: Vec<NamespaceState> = Vec::new();
-        self.list(&what, "/api/v1/namespaces", "", asking, &mut |page| match page {
-            Page::Anew => {
-                found.clear();
-                true
-            }
-            Page::Items(items) => match items.iter().map(state).collect::<Option<Vec<_>>>() {
-                Some(states) => {
-                    found.extend(states);
-                    true
-                }
-                None => false,
-            },
+        let mut found: Vec<NamespaceState> = self.list(&what, "/api/v1/namespaces", "", asking, |items| {
+            items.iter().map(state).collect()
         })?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)

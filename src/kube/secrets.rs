@@ -1,6 +1,5 @@
 //! The requests for Secrets.
 
-use super::list::Page;
 use super::status::{self, Error};
 use super::what::{Resource, Sent, Verb, What};
 use super::{Client, Key, NewSecret, Scope, Secret, secret};
@@ -39,24 +38,12 @@ impl Client {
         };
         let path = match scope {
             Scope::All => "/api/v1/secrets".to_owned(),
-            Scope::One(namespace) => collection(&namespace.to_string()),
+            Scope::One(namespace) => Resource::Secrets.collection(namespace.as_str()),
         };
         let selector = format!("labelSelector={}", http::percent_encode(&format!("{label}=true")));
-        let mut found = Vec::new();
-        self.list(&what, &path, &selector, asking, &mut |page| match page {
-            Page::Anew => {
-                found.clear();
-                true
-            }
-            Page::Items(items) => match secret::from_items(items) {
-                Some(secrets) => {
-                    found.extend(secrets.into_iter().filter_map(&find));
-                    true
-                }
-                None => false,
-            },
-        })?;
-        Ok(found)
+        self.list(&what, &path, &selector, asking, |items| {
+            Some(secret::from_items(items)?.into_iter().filter_map(&find).collect())
+        })
     }
 
     /// One Secret.
@@ -67,7 +54,7 @@ impl Client {
     pub fn get_secret(&self, key: &Key, asking: Asking) -> Result<Secret, Error> {
         let what = What::secret(Verb::Get, key);
         let reply = self
-            .get(&path_of(key), asking)
+            .get(&Resource::Secrets.path(key), asking)
             .map_err(|cause| self.error(&what, cause))?;
         self.secret_in(&what, &reply)
     }
@@ -81,7 +68,12 @@ impl Client {
     /// [`Fault::OutcomeUnknown`](crate::error::Fault::OutcomeUnknown) when it may or may not have been stored.
     pub fn update_secret(&self, secret: &Secret, asking: Asking) -> Result<Secret, Error> {
         let what = What::secret(Verb::Update, &secret.key);
-        let reply = self.write(&what, &path_of(&secret.key), &Sent::Secret(secret), asking)?;
+        let reply = self.write(
+            &what,
+            &Resource::Secrets.path(&secret.key),
+            &Sent::Secret(secret),
+            asking,
+        )?;
         self.secret_in(&what, &reply)
     }
 
@@ -95,7 +87,12 @@ impl Client {
     pub fn create_secret(&self, new: &NewSecret, asking: Asking) -> Result<Secret, Error> {
         let secret = new.secret();
         let what = What::secret(Verb::Create, &secret.key);
-        let reply = self.write(&what, &collection(&secret.key.namespace), &Sent::Secret(secret), asking)?;
+        let reply = self.write(
+            &what,
+            &Resource::Secrets.collection(&secret.key.namespace),
+            &Sent::Secret(secret),
+            asking,
+        )?;
         self.secret_in(&what, &reply)
     }
 
@@ -114,19 +111,16 @@ impl Client {
             "apiVersion": "v1",
             "preconditions": {"uid": secret.uid, "resourceVersion": secret.resource_version()},
         });
-        self.write(&what, &path_of(&secret.key), &Sent::Open(options), asking)?;
+        self.write(
+            &what,
+            &Resource::Secrets.path(&secret.key),
+            &Sent::Open(&options),
+            asking,
+        )?;
         Ok(())
     }
 
     fn secret_in(&self, what: &What, reply: &http::Reply) -> Result<Secret, Error> {
         secret::parse(reply.body.expose()).ok_or_else(|| self.error(what, status::unexpected(reply, "a Secret")))
     }
-}
-
-fn collection(namespace: &str) -> String {
-    format!("/api/v1/namespaces/{namespace}/secrets")
-}
-
-fn path_of(key: &Key) -> String {
-    format!("{}/{}", collection(&key.namespace), key.name)
 }

@@ -64,7 +64,7 @@ impl Client {
     pub fn get_service_account(&self, key: &Key, asking: Asking) -> Result<ServiceAccount, Error> {
         let what = about(Verb::Get, key);
         let reply = self
-            .get(&path_of(key), asking)
+            .get(&Resource::ServiceAccounts.path(key), asking)
             .map_err(|cause| self.error(&what, cause))?;
         self.account_in(&what, &reply)
     }
@@ -77,8 +77,8 @@ impl Client {
     /// As for [`Client::update_secret`].
     pub fn update_service_account(&self, account: &ServiceAccount, asking: Asking) -> Result<ServiceAccount, Error> {
         let what = about(Verb::Update, &account.key);
-        let object = Sent::Open(account.object.clone());
-        let reply = self.write(&what, &path_of(&account.key), &object, asking)?;
+        let object = Sent::Open(&account.object);
+        let reply = self.write(&what, &Resource::ServiceAccounts.path(&account.key), &object, asking)?;
         self.account_in(&what, &reply)
     }
 
@@ -93,10 +93,6 @@ fn about(verb: Verb, key: &Key) -> What {
         resource: Resource::ServiceAccounts,
         target: format!("service account {key}"),
     }
-}
-
-fn path_of(key: &Key) -> String {
-    format!("/api/v1/namespaces/{}/serviceaccounts/{}", key.namespace, key.name)
 }
 
 #[cfg(test)]

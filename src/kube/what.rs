@@ -1,6 +1,6 @@
 //! What a request is about: for its errors, and for the advice that they give.
 
-use super::Secret;
+use super::{Key, Secret};
 use crate::http::Method;
 
 /// What is done, as RBAC's rules name it.
@@ -60,6 +60,16 @@ impl Resource {
         }
     }
 
+    /// The path of all of them in a namespace.
+    pub(super) fn collection(self, namespace: &str) -> String {
+        format!("/api/v1/namespaces/{namespace}/{}", self.name())
+    }
+
+    /// The path of one of them.
+    pub(super) fn path(self, key: &Key) -> String {
+        format!("{}/{}", self.collection(&key.namespace), key.name)
+    }
+
     /// One of them.
     pub(super) fn kind(self) -> &'static str {
         match self {
@@ -90,7 +100,7 @@ pub(super) struct What {
 
 impl What {
     /// One Secret.
-    pub(super) fn secret(verb: Verb, key: &super::Key) -> What {
+    pub(super) fn secret(verb: Verb, key: &Key) -> What {
         What {
             verb,
             resource: Resource::Secrets,
@@ -104,5 +114,5 @@ pub(super) enum Sent<'a> {
     /// A Secret, which no answer may quote in a log.
     Secret(&'a Secret),
     /// Something that is no secret.
-    Open(serde_json::Value),
+    Open(&'a serde_json::Value),
 }
