@@ -11,46 +11,37 @@
 pub mod annotations;
 mod copies;
 pub mod docker_config;
+mod ended;
 pub mod fields;
 mod logins;
 mod patterns;
 mod record;
 pub mod service_accounts;
+mod turns;
 mod value;
 mod wanted;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
 use self::annotations::{LABEL, SERVICE_ACCOUNTS};
-use self::copies::{Copies, Wish};
+use self::copies::Copies;
+use self::ended::Ended;
 use self::logins::Logins;
 use self::service_accounts::{Accounts, Added, ServiceAccounts};
 use self::wanted::Wanted;
 use crate::aws::{self, AccessKeyId, Region, ambient};
 use crate::clock::boot_time;
-use crate::error::{Fault, one_line};
+use crate::error::Fault;
 use crate::interrupt::Interrupt;
 use crate::kube::{self, Key, Scope, Secret};
-use crate::report::Tally;
 use crate::retry::Asking;
 
 /// How often a Secret is written before others who write it too are given up on.
 const MOST_WRITES: u32 = 3;
-
-/// How often a key that is new is tried again where it is not known yet.
-const AGAIN: Duration = Duration::from_secs(2);
-
-/// How many credentials are under way at once: a region that hangs for one must not hold up all others.
-const MOST_WORKERS: usize = 8;
-
-/// How soon a signal is noticed.
-const SLICE: Duration = Duration::from_millis(100);
 
 /// What `ecr-update` is run with.
 #[derive(Clone, Debug)]
@@ -91,44 +82,6 @@ pub enum Follow {
     Failed(String),
 }
 
-/// What became of one Secret.
-#[derive(Debug)]
-enum Ended {
-    /// `None`: that was said already.
-    Refreshed(Option<String>),
-    /// What it holds is good.
-    Good(String),
-    /// What it holds is good, but not all copies of it are what they are to be, which was said already. Some hold an old
-    /// login if `stale`.
-    Short {
-        line: String,
-        stale: bool,
-    },
-    /// It failed for a reason that may pass.
-    Later(String),
-    Failed(String),
-}
-
-impl Ended {
-    /// With what became of what depends on the Secret: how many of these failed, and whether one of them holds an old login.
-    fn and(self, more: &str, failed: usize, stale: bool) -> Ended {
-        match self {
-            Ended::Refreshed(Some(line)) | Ended::Good(line) if failed > 0 => Ended::Short {
-                line: line + more,
-                stale,
-            },
-            Ended::Refreshed(line) => Ended::Refreshed(line.map(|line| line + more)),
-            Ended::Good(line) => Ended::Good(line + more),
-            Ended::Short { line, stale: already } => Ended::Short {
-                line: line + more,
-                stale: already || stale,
-            },
-            Ended::Failed(why) => Ended::Failed(why + more),
-            Ended::Later(_) => self,
-        }
-    }
-}
-
 impl Updater {
     /// Nothing is asked before it is needed.
     pub fn new(
@@ -146,107 +99,6 @@ impl Updater {
             copies: Copies::default(),
             service_accounts: ServiceAccounts::default(),
             followed: Mutex::default(),
-        }
-    }
-
-    /// Refreshes every Secret in scope that has the label. What goes wrong with one is logged and counted, and keeps no other
-    /// from its turn.
-    ///
-    /// # Errors
-    ///
-    /// When the Secrets cannot be listed.
-    pub fn run(&self) -> Result<Tally, kube::Error> {
-        self.logins.forget_sources(|_| true);
-        self.copies.forget();
-        let scope = &self.settings.scope;
-        let secrets = self.kube.list_secrets(scope, LABEL, Asking::Patiently)?;
-        let mut tally = Tally::new("ecr-update", LABEL, "refreshed", scope, secrets.len());
-        secrets.iter().for_each(warn_of_unknown);
-        let mut wishes = secrets
-            .iter()
-            .map(|secret| (secret.key.clone(), self.wish(secret)))
-            .collect();
-        let groups = Mutex::new(groups(secrets));
-        let next = || groups.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let workers = groups.lock().map_or(1, |groups| groups.len().min(MOST_WORKERS));
-        let (tell, told) = mpsc::channel();
-        thread::scope(|scope| {
-            for _ in 0..workers {
-                let tell = tell.clone();
-                scope.spawn(move || {
-                    while let Some(group) = next() {
-                        self.take_all(group, &tell);
-                    }
-                });
-            }
-            drop(tell);
-            self.report(&told, &mut tally, &mut wishes);
-        });
-        let prune = self.settings.prune;
-        let failed = self
-            .copies
-            .leftovers(&self.kube, &self.interrupt, scope, &wishes, prune);
-        tally.failed(failed);
-        Ok(tally)
-    }
-
-    /// Gives the Secrets of one credential their turns, and those whose key is too new another one until that is over.
-    fn take_all(&self, group: Group, tell: &Sender<Told>) {
-        let mut waiting: Vec<(usize, Secret)> = group;
-        while !waiting.is_empty() {
-            waiting.retain(|(at, secret)| {
-                let ended = self.take(secret);
-                let again = matches!(ended, Ended::Later(_));
-                if again {
-                    log::debug!("{}: {ended:?}; the key is new, trying again", secret.key);
-                } else {
-                    // Who listens does so until the last word.
-                    let _ = tell.send((*at, secret.key.clone(), ended));
-                }
-                again
-            });
-            if let Some((_, secret)) = waiting.first() {
-                self.interrupt.wait(AGAIN);
-                // All Secrets of a key share the next try.
-                self.logins
-                    .forget_refusals(wanted::source(secret).ok().flatten().as_slice());
-            }
-        }
-    }
-
-    fn take(&self, secret: &Secret) -> Ended {
-        if self.interrupt.is_set() {
-            return Ended::Failed("stopped by a signal; nothing was done; run again".into());
-        }
-        let by = self.followed().get(&secret.key).cloned();
-        if by.is_some() && by == self.source_key(secret) {
-            return Ended::Refreshed(None);
-        }
-        self.refresh(secret.clone())
-    }
-
-    /// Says how each Secret ended, in their order; once the run is to stop, at once.
-    fn report(&self, told: &Receiver<Told>, tally: &mut Tally, wishes: &mut BTreeMap<Key, Wish>) {
-        let mut ended = BTreeMap::new();
-        let mut next = 0;
-        loop {
-            match told.recv_timeout(SLICE) {
-                Ok((at, key, how)) => {
-                    if matches!(how, Ended::Later(_) | Ended::Failed(_)) {
-                        wishes.insert(key.clone(), Wish::Unknown);
-                    }
-                    ended.insert(at, (key, how));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            if self.interrupt.is_set() {
-                next = ended.keys().next().copied().unwrap_or(next);
-            }
-            while let Some((key, how)) = ended.remove(&next) {
-                say(&key, how, tally);
-                next += 1;
-            }
         }
     }
 
@@ -344,18 +196,6 @@ impl Updater {
         }
     }
 
-    /// Which copies a Secret wants, as far as that can be told.
-    fn wish(&self, secret: &Secret) -> Wish {
-        match Wanted::of(secret, &self.settings) {
-            Ok(Wanted { namespaces: None, .. }) => Wish::Nothing,
-            Ok(Wanted {
-                namespaces: Some(patterns),
-                ..
-            }) => Wish::In(patterns),
-            Err(_) => Wish::Unknown,
-        }
-    }
-
     /// Gives a Secret its logins. What somebody else writes meanwhile is kept: the value is made anew from what the Secret then
     /// holds, and from what it then asks for.
     fn store(&self, mut secret: Secret) -> Result<Stored, Ended> {
@@ -424,55 +264,4 @@ struct Stored {
     secret: Secret,
     wanted: Wanted,
     ended: Ended,
-}
-
-/// The Secrets of one credential, with their places in the list.
-type Group = Vec<(usize, Secret)>;
-
-/// How a Secret ended, with its place in the list.
-type Told = (usize, Key, Ended);
-
-/// Puts Secrets of the same credential together: what one of them waits for, all of them need.
-fn groups(secrets: Vec<Secret>) -> VecDeque<Group> {
-    let mut groups: BTreeMap<Option<Key>, Group> = BTreeMap::new();
-    for (at, secret) in secrets.into_iter().enumerate() {
-        // One whose annotation names no Secret fails by itself.
-        let source = wanted::source(&secret).ok().flatten();
-        groups.entry(source).or_default().push((at, secret));
-    }
-    groups.into_values().collect()
-}
-
-fn say(key: &Key, ended: Ended, tally: &mut Tally) {
-    match ended {
-        Ended::Refreshed(line) => {
-            if let Some(line) = line {
-                log::info!("{key}: {line}");
-            }
-            tally.done(1);
-        }
-        Ended::Good(line) => {
-            log::info!("{key}: {line}");
-            tally.untouched(1);
-        }
-        Ended::Short { line, .. } => {
-            log::info!("{key}: {line}");
-            tally.failed(1);
-        }
-        Ended::Later(why) | Ended::Failed(why) => {
-            log::error!("{key}: {why}");
-            tally.failed(1);
-        }
-    }
-}
-
-/// Says which annotations mean nothing: what they should have said is not heeded.
-fn warn_of_unknown(secret: &Secret) {
-    for name in secret.annotation_names().filter(|name| annotations::is_unknown(name)) {
-        log::warn!(
-            "{}: annotation `{}` is not known, and is not heeded; see that its name is right",
-            secret.key,
-            one_line(name)
-        );
-    }
 }

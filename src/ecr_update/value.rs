@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::Ended;
 use super::annotations::{EXPIRES_AT, LOGINS};
 use super::docker_config::{self, Entry};
+use super::ended::Ended;
 use super::logins::{Given, Refused, Signed};
 use super::record::{Record, fingerprint};
 use super::wanted::Wanted;
