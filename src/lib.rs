@@ -20,3 +20,5 @@ pub mod retry;
 pub mod rotate;
 pub mod sensitive;
 pub mod settings;
+#[cfg(test)]
+mod xorshift;

@@ -210,12 +210,7 @@ mod tests {
     #[test]
     fn property_whatever_is_written_is_found() {
         let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-        let mut random = move |below: usize| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            (seed % below as u64) as usize
-        };
+        let mut random = move |below: usize| crate::xorshift::below(&mut seed, below as u64) as usize;
         const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         for _ in 0..2000 {
             let secret = |random: &mut dyn FnMut(usize) -> usize| -> String {

@@ -8,16 +8,13 @@ use std::sync::LazyLock;
 
 use super::tests::{FIPS, HOST, entries};
 use super::*;
+use crate::xorshift;
 
-/// Marsaglia's xorshift: the same numbers in every run.
 struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
+        xorshift::below(&mut self.0, limit as u64) as usize
     }
 
     fn one_of(&mut self, choices: &[&str]) -> String {

@@ -6,8 +6,8 @@ use super::tests::{A_HISTORY, A_JOURNAL, UID, id, why};
 use super::*;
 use crate::aws::AccessKeyId;
 use crate::holder::Holder;
+use crate::xorshift;
 
-/// Marsaglia's xorshift: the same numbers in every run.
 struct Random(u64);
 
 impl Random {
@@ -16,10 +16,7 @@ impl Random {
     }
 
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
+        xorshift::below(&mut self.0, limit)
     }
 
     fn several<T, C: FromIterator<T>>(&mut self, mut one: impl FnMut(&mut Random) -> T) -> C {
