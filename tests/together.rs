@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::support::cases::{self, Case};
+use crate::support::dice::Dice;
 use crate::support::moments::Moments;
 use crate::support::program::{NAMESPACE, Run, World, under_test};
 use crate::support::script::Fault;
@@ -27,23 +28,6 @@ struct Round {
     slow_aws: Vec<(usize, Duration)>,
     /// The lock timeout, in seconds.
     lock: u64,
-}
-
-/// Numbers that are the same in every run of the test.
-struct Dice(u64);
-
-impl Dice {
-    /// Below `most`. (Xorshift.)
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
-
-    fn millis(&mut self, most: u64) -> Duration {
-        Duration::from_millis(self.below(most))
-    }
 }
 
 fn rounds(count: usize, lock: u64, slow: (usize, u64), slow_aws: bool) -> Vec<Round> {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::run;
 use super::watch::{Moment, Watch};
 use super::world::{expect, nothing, told, update, world};
 use crate::support::cases::{self, Kind};
@@ -51,11 +52,6 @@ struct Case {
     kind: Kind,
 }
 
-fn run(case: &Case) -> Result<(), String> {
-    let mut said = Vec::new();
-    carry_out(case, &mut said).map_err(|what| format!("{case:?}: {what}\n  {}", said.join("\n  ")))
-}
-
 fn carry_out(case: &Case, said: &mut Vec<String>) -> Result<(), String> {
     let world = world();
     let watch = Watch::of(&world, false);
@@ -90,7 +86,7 @@ fn a_fault_at_any_request_leaves_no_secret_worse() {
     let kinds = |request| Kind::ALL.into_iter().map(move |kind| Case { request, kind });
     let all: Vec<Case> = (0..REQUESTS.len()).flat_map(kinds).collect();
     assert_eq!(all.len(), 12 * 9);
-    cases::expect_all(cases::all(&all, run));
+    cases::expect_all(cases::all(&all, |case| run(case, carry_out)));
     println!(
         "ecr-update, a fault at any request: {} cases, {} s",
         all.len(),

@@ -11,3 +11,11 @@ mod together;
 mod value;
 mod watch;
 mod world;
+
+use std::fmt::Debug;
+
+/// Carries a case out; an error names it and tells what the programs said.
+fn run<C: Debug>(case: &C, carry_out: fn(&C, &mut Vec<String>) -> Result<(), String>) -> Result<(), String> {
+    let mut said = Vec::new();
+    carry_out(case, &mut said).map_err(|what| format!("{case:?}: {what}\n  {}", said.join("\n  ")))
+}

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::faults::{REQUESTS, moment};
+use super::run;
 use super::value::{EXPIRES_AT, LOGINS, Secret, Wanted};
 use super::watch::Watch;
 use super::world::{PULLS, expect, nothing, told, update, world};
@@ -168,11 +169,6 @@ struct Case {
     name: &'static str,
 }
 
-fn run(case: &Case) -> Result<(), String> {
-    let mut said = Vec::new();
-    carry_out(case, &mut said).map_err(|what| format!("{case:?}: {what}\n  {}", said.join("\n  ")))
-}
-
 fn carry_out(case: &Case, said: &mut Vec<String>) -> Result<(), String> {
     let world = world();
     let watch = Watch::of(&world, false);
@@ -223,7 +219,7 @@ fn what_somebody_else_writes_between_any_two_requests_stays() {
         }
     }
     assert_eq!(all.len(), 7 * (6 + 8 + 10 + 12));
-    cases::expect_all(cases::all(&all, run));
+    cases::expect_all(cases::all(&all, |case| run(case, carry_out)));
     println!(
         "ecr-update, another writer: {} cases, {} s",
         all.len(),

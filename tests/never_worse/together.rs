@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::watch::Watch;
 use super::world::{update, world};
 use crate::support::cases;
+use crate::support::dice::Dice;
 use crate::support::program::{Program, Run, World, under_test};
 use crate::support::script::Fault;
 
@@ -19,22 +20,6 @@ struct Round {
     slow: Vec<(usize, Duration)>,
     /// The same for AWS.
     slow_aws: Vec<(usize, Duration)>,
-}
-
-/// Numbers that are the same in every run of the test. (Xorshift.)
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
-
-    fn millis(&mut self, most: u64) -> Duration {
-        Duration::from_millis(self.below(most))
-    }
 }
 
 /// Rounds in which the second one is started at most so many milliseconds later.

@@ -5,6 +5,7 @@
 
 pub mod aws;
 pub mod cases;
+pub mod dice;
 pub mod eks;
 pub mod kube;
 pub mod leaks;

@@ -34,6 +34,17 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What leaves open whether a request took effect, each before it does and after; the API server's `error` is one of them.
+    pub fn lost_answers(error: fn() -> Reply) -> [Fault; 5] {
+        [
+            Fault::DropBefore,
+            Fault::DropAfter,
+            Fault::CutAnswer,
+            Fault::ReplyInstead(error()),
+            Fault::ReplyAfter(error()),
+        ]
+    }
+
     /// Whether the request takes effect.
     pub fn lets_pass(&self) -> bool {
         match self {

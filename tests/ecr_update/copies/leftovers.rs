@@ -160,13 +160,7 @@ fn an_annotation_that_is_back_keeps_the_copy() {
 
 #[test]
 fn a_delete_whose_answer_is_lost_is_looked_at() {
-    for fault in [
-        Fault::DropBefore,
-        Fault::DropAfter,
-        Fault::CutAnswer,
-        Fault::ReplyInstead(internal_error()),
-        Fault::ReplyAfter(internal_error()),
-    ] {
+    for fault in Fault::lost_answers(internal_error) {
         let world = world_with_leftover();
         world.kube.script().once(&of("DELETE", "team-b"), fault.clone());
         let run = world.run(&["ecr-update", "--prune"]);

@@ -22,16 +22,6 @@ fn before(world: &World, operation: &str, work: impl Fn(&crate::support::kube::C
     world.kube.script().once(operation, fault);
 }
 
-fn lost_answers() -> [Fault; 5] {
-    [
-        Fault::DropBefore,
-        Fault::DropAfter,
-        Fault::CutAnswer,
-        Fault::ReplyInstead(internal_error()),
-        Fault::ReplyAfter(internal_error()),
-    ]
-}
-
 #[test]
 fn somebody_elses_secret_of_that_name_is_left_as_it_is() {
     let world = world_of_teams("team-*");
@@ -122,7 +112,7 @@ fn a_namespace_that_is_being_deleted_or_gone_is_nobodys_mistake() {
 
 #[test]
 fn a_copy_whose_answer_is_lost_is_looked_at_and_made_once() {
-    for fault in lost_answers() {
+    for fault in Fault::lost_answers(internal_error) {
         let world = world_of_teams("team-a,team-b");
         world.kube.script().once(&of("POST", "team-a"), fault.clone());
         let run = world.run(&["ecr-update"]);
@@ -141,7 +131,7 @@ fn a_copy_whose_answer_is_lost_is_looked_at_and_made_once() {
 
 #[test]
 fn an_update_whose_answer_is_lost_is_looked_at_and_made_once() {
-    for fault in lost_answers() {
+    for fault in Fault::lost_answers(internal_error) {
         let world = world_of_teams("team-a");
         add_copy(&world, "team-a");
         world.kube.script().once(&of("PUT", "team-a"), fault.clone());

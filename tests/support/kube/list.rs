@@ -35,7 +35,7 @@ pub(super) struct ListMetadata {
 impl ListMetadata {
     /// A page that ends with the key `last`, without its prefix, and has `remaining` keys behind it. There is a next page when
     /// there are more keys, matching or not: the page with the last match may have one.
-    pub(super) fn of_page(revision: u64, last: &str, remaining: usize, options: &Options) -> ListMetadata {
+    fn of_page(revision: u64, last: &str, remaining: usize, options: &Options) -> ListMetadata {
         let continue_token = match remaining {
             0 => String::new(),
             _ => encode(revision as i64, &format!("/{last}\0")),
@@ -87,23 +87,12 @@ pub(super) fn list(
     now: i64,
 ) -> Result<Reply, Reply> {
     let prefix = prefix(namespace);
-    let Start { revision, key, limit } = start(store, &prefix, options)?;
-
-    let mut items = Vec::new();
-    let mut last = "";
-    let mut remaining = 0;
-    for (at, secret) in store.at(revision, &prefix).filter(|(at, _)| *at >= key.as_str()) {
-        if limit.is_some_and(|limit| items.len() >= limit) {
-            remaining += 1;
-            continue;
-        }
-        last = at;
-        if options.label_selector.matches(&secret.metadata.labels) && options.field_selector.matches(secret) {
-            items.push(&**secret);
-        }
-    }
-    let last = last.get(prefix.len()..).unwrap_or_default();
-    let metadata = ListMetadata::of_page(revision, last, remaining, options);
+    let start = start(store, &prefix, options)?;
+    let all = store.at(start.revision, &prefix).map(|(at, secret)| (at, &**secret));
+    let wanted = |secret: &Secret| {
+        options.label_selector.matches(&secret.metadata.labels) && options.field_selector.matches(secret)
+    };
+    let (metadata, items) = page(&start, &prefix, options, all, wanted);
     Ok(match form {
         Form::Json => status::json(
             200,
@@ -116,6 +105,31 @@ pub(super) fn list(
         ),
         Form::Table => status::json(200, &table::of_secrets(metadata, &items, now)),
     })
+}
+
+/// The wanted ones of a page, out of `all` that lie under `prefix`, by their keys and in order.
+pub(super) fn page<'a, T>(
+    start: &Start,
+    prefix: &str,
+    options: &Options,
+    all: impl Iterator<Item = (&'a str, &'a T)>,
+    wanted: impl Fn(&T) -> bool,
+) -> (ListMetadata, Vec<&'a T>) {
+    let mut items = Vec::new();
+    let mut last = "";
+    let mut remaining = 0;
+    for (at, item) in all.filter(|(at, _)| *at >= start.key.as_str()) {
+        if start.limit.is_some_and(|limit| items.len() >= limit) {
+            remaining += 1;
+            continue;
+        }
+        last = at;
+        if wanted(item) {
+            items.push(item);
+        }
+    }
+    let last = last.get(prefix.len()..).unwrap_or_default();
+    (ListMetadata::of_page(start.revision, last, remaining, options), items)
 }
 
 /// The keys of a namespace, or all.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::list::{self, ListMetadata, Start};
+use super::list::{self, ListMetadata};
 use super::options::Options;
 use super::route::Form;
 use super::store::Store;
@@ -114,17 +114,13 @@ pub(super) fn get(store: &Store, name: &str, form: Form, now: i64) -> Result<Rep
 
 /// All of them, page by page, as they are now: their history is not kept.
 pub(super) fn list(store: &Store, options: &Options, form: Form, now: i64) -> Result<Reply, Reply> {
-    let Start { revision, key, limit } = list::start(store, "", options)?;
-    let mut rest = store.namespaces.range(key..);
-    let mut items = Vec::new();
-    let mut last = "";
-    for (name, namespace) in rest.by_ref().take(limit.unwrap_or(usize::MAX)) {
-        last = name;
-        if options.label_selector.matches(&namespace.metadata.labels) {
-            items.push(namespace);
-        }
-    }
-    let metadata = ListMetadata::of_page(revision, last, rest.count(), options);
+    let start = list::start(store, "", options)?;
+    let all = store
+        .namespaces
+        .iter()
+        .map(|(name, namespace)| (name.as_str(), namespace));
+    let wanted = |namespace: &Namespace| options.label_selector.matches(&namespace.metadata.labels);
+    let (metadata, items) = list::page(&start, "", options, all, wanted);
     Ok(match form {
         Form::Json => status::json(
             200,

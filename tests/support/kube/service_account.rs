@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::decode;
-use super::list::{self, ListMetadata, Start};
+use super::list::{self, ListMetadata};
 use super::object::Metadata;
 use super::options::Options;
 use super::route::{Form, Resource, media_type, negotiate};
@@ -212,17 +212,10 @@ fn one(account: &ServiceAccount, form: Form, now: i64) -> Reply {
 /// Those of a namespace, or of all, as they are now.
 fn list(store: &Store, namespace: Option<&str>, options: &Options, form: Form, now: i64) -> Result<Reply, Reply> {
     let prefix = list::prefix(namespace);
-    let Start { revision, key, limit } = list::start(store, &prefix, options)?;
-    let mut rest = store.service_accounts(&prefix).filter(|(at, _)| *at >= key.as_str());
-    let mut items = Vec::new();
-    let mut last = "";
-    for (at, account) in rest.by_ref().take(limit.unwrap_or(usize::MAX)) {
-        last = &at[prefix.len()..];
-        if options.label_selector.matches(&account.metadata.labels) {
-            items.push(&**account);
-        }
-    }
-    let metadata = ListMetadata::of_page(revision, last, rest.count(), options);
+    let start = list::start(store, &prefix, options)?;
+    let all = store.service_accounts(&prefix).map(|(at, account)| (at, &**account));
+    let wanted = |account: &ServiceAccount| options.label_selector.matches(&account.metadata.labels);
+    let (metadata, items) = list::page(&start, &prefix, options, all, wanted);
     Ok(match form {
         Form::Json => status::json(
             200,
